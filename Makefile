@@ -1,0 +1,45 @@
+# Everything a person or CI runs. Needs python3.11, and nothing else; `make help` says what there is.
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help install model demo test check bench clean
+
+help: ## this list
+	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 10
+
+install: $(STAMP) ## make .venv with all that is needed
+
+$(STAMP): pyproject.toml constraints.txt
+	@command -v $(PYTHON) >/dev/null || { echo "monogram needs $(PYTHON); or say PYTHON=... (3.11 or newer)"; exit 1; }
+	@echo "Installing into $(VENV) (a few minutes the first time) ..."
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(PIP) install --quiet "$$(grep '^torch==' constraints.txt)" -c constraints.txt
+	@$(PIP) install --quiet -e '.[dev]' -c constraints.txt
+	@touch $@
+
+model: $(STAMP) ## fetch the embedded model (93 MB) when it is not there
+	@$(BIN)/monogram model pull smollm2
+
+demo: $(STAMP) ## the main job, side by side: the base model and the personalised one
+	@$(BIN)/monogram demo $(ARGS)
+
+test: model ## the tests; ARGS="-m 'not slow'" for the quick ones
+	$(BIN)/python -m pytest $(ARGS)
+
+check: $(STAMP) ## style, types, and the direction of imports
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/deptry src
+
+bench: model ## monogram bench upqa on the project's own questions; ARGS="--data FILE ..." for others
+	$(BIN)/monogram bench upqa $(ARGS)
+
+clean: ## remove .venv and what the tools leave (models stay in MONOGRAM_HOME)
+	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

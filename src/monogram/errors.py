@@ -1,0 +1,115 @@
+"""The whole tree of exceptions. Every message says what was asked, what was found, and what to do.
+
+MonogramError
+├── InputError (also ValueError)     bad text, a bad preference, a bad record in a file
+│   └── UnknownNameError             a model, attribute, editor, method or user nobody knows; "did you mean"
+├── ModelError
+│   ├── ModelNotFoundError           no such model, folder or file
+│   ├── ModelFetchError              no network, or a download that stayed broken
+│   ├── ModelFileError               truncated or tampered model files
+│   ├── UnsupportedModelError        mixture of experts, or a layout that cannot be read
+│   └── LayerError (also IndexError) a layer that is not there
+├── AdapterError
+│   ├── AdapterFileError             truncated or tampered adapter files
+│   └── BaseMismatchError            an adapter of another base model
+├── EditRefusedError                 the receipt shows harm; `.receipt` has the figures
+└── StoreError
+    ├── LedgerError                  the ledger cannot be read or written
+    └── DiskFullError                no room left; nothing was changed
+"""
+
+import difflib
+from collections.abc import Iterable
+
+
+class MonogramError(Exception):
+    """Anything that monogram explains: the message is one line that a person can act on."""
+
+
+class InputError(MonogramError, ValueError):
+    """What was given cannot be used: bad text, a bad preference, a bad record."""
+
+
+class UnknownNameError(InputError):
+    """A name that nobody knows. Made by :func:`unknown`, which says what was probably meant."""
+
+
+class ModelError(MonogramError):
+    """Something about a model."""
+
+
+class ModelNotFoundError(ModelError):
+    """No such model, folder or file."""
+
+
+class ModelFetchError(ModelError):
+    """The model is not here and could not be brought here."""
+
+
+class ModelFileError(ModelError):
+    """A model's files are truncated, changed or unreadable."""
+
+
+class UnsupportedModelError(ModelError):
+    """The model's layout cannot be edited (mixture of experts, or unknown)."""
+
+
+class LayerError(ModelError, IndexError):
+    """A layer that the model does not have."""
+
+
+class AdapterError(MonogramError):
+    """Something about a saved adapter."""
+
+
+class AdapterFileError(AdapterError):
+    """An adapter's files are truncated, changed or unreadable."""
+
+
+class BaseMismatchError(AdapterError):
+    """The adapter was made for another base model."""
+
+
+class EditRefusedError(MonogramError):
+    """The edit would do harm, so nothing was changed. ``receipt`` holds what was measured."""
+
+    def __init__(self, message: str, receipt: object = None) -> None:
+        super().__init__(message)
+        self.receipt = receipt
+
+
+class StoreError(MonogramError):
+    """Something about what is kept on disk or in the ledger."""
+
+
+class LedgerError(StoreError):
+    """The ledger cannot be read or written, or does not say what it should."""
+
+
+class DiskFullError(StoreError):
+    """No room left on the disk; what was begun has been removed."""
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """A sentence with the nearest of ``known``, then (up to 30 of) all of them; empty when none are known.
+
+    >>> did_you_mean("hoby", ["diet", "hobby"])
+    "Did you mean 'hobby'? Known: diet, hobby."
+    """
+    names = sorted(set(known))
+    if not names:
+        return ""
+    folded: dict[str, str] = {}
+    for candidate in names:
+        folded.setdefault(candidate.casefold(), candidate)
+    near = difflib.get_close_matches(name.casefold(), folded, n=1, cutoff=0.6)
+    guess = f"Did you mean {folded[near[0]]!r}? " if near else ""
+    more = f" and {len(names) - 30} more" if len(names) > 30 else ""
+    return f"{guess}Known: {', '.join(names[:30])}{more}."
+
+
+def unknown(kind: str, name: str, known: Iterable[str]) -> UnknownNameError:
+    """The error, for the caller to raise, about a ``name`` that is no ``kind`` (say "editor") we know."""
+    shown = name if len(name) <= 80 else name[:79] + "…"
+    hint = did_you_mean(name, known) or f"No {kind} is known yet."
+    return UnknownNameError(f"Unknown {kind} {shown!r}. {hint}")

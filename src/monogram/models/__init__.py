@@ -1,0 +1,1 @@
+"""A causal language model that can be read and edited."""

@@ -1,0 +1,152 @@
+"""Batched chat generation: greedy, natural stop, one person per row.
+
+Prompts are sorted by length into batches, padded on the left; a row that has ended leaves its batch, with its
+share of the key-value cache and its delta, so that the others go on faster. Answers come back in the order
+asked.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Sequence
+
+import torch
+from transformers import DynamicCache
+
+from monogram.delta import Delta
+from monogram.errors import InputError
+from monogram.models.attach import attach
+from monogram.models.chat import PLAIN_STOP, Message
+from monogram.models.editable import EditableModel
+from monogram.models.tail import pad_left
+
+
+def generate(
+    em: EditableModel,
+    prompts: Sequence[str | Sequence[Message]],
+    *,
+    deltas: Delta | Sequence[Delta | None] | None = None,
+    max_new_tokens: int = 64,
+    batch_size: int = 16,
+    on_done: Callable[[int, str], None] | None = None,
+) -> list[str]:
+    """Answer conversations.
+
+    Args:
+        em: the model.
+        prompts: conversations; a string is one message of the user.
+        deltas: one for all prompts, or one per prompt (None for the base model).
+        max_new_tokens: longest answer, in tokens; it also ends where the model's context does.
+        batch_size: prompts that run together.
+        on_done: called with (index of the prompt, answer) as each answer is ready.
+
+    Returns:
+        The answers, in the order of the prompts, without special tokens and without blanks at the ends.
+
+    Raises:
+        InputError: numbers of deltas and prompts differ, limits below 1, or a prompt longer than the context.
+        LayerError: a delta edits a module that is not there.
+    """
+    if max_new_tokens < 1 or batch_size < 1:
+        raise InputError(
+            f"max_new_tokens ({max_new_tokens}) and batch_size ({batch_size}) must be at least 1."
+        )
+    owners = [deltas] * len(prompts) if deltas is None or isinstance(deltas, Delta) else list(deltas)
+    if len(owners) != len(prompts):
+        raise InputError(
+            f"There are {len(owners)} deltas for {len(prompts)} prompts; give one each, or one for all."
+        )
+    rows = [em.chat_ids(prompt) for prompt in prompts]
+    longest = max((len(row) for row in rows), default=0)
+    if em.context is not None and longest >= em.context:
+        raise InputError(
+            f"The longest prompt has {longest} tokens; model '{em.name}' takes {em.context} with the answer. "
+            "Shorten it."
+        )
+    answers = [""] * len(rows)
+    order = sorted(range(len(rows)), key=lambda i: len(rows[i]), reverse=True)  # the dearest batch first
+    for batch in _batches(order, [len(row) for row in rows], batch_size, padded=_pads(em)):
+
+        def ended(b: int, ids: list[int], batch: Sequence[int] = batch) -> None:
+            answers[batch[b]] = _text(em, ids)
+            if on_done is not None:
+                on_done(batch[b], answers[batch[b]])
+
+        _run(em, [rows[i] for i in batch], [owners[i] for i in batch], max_new_tokens, ended)
+    return answers
+
+
+def _pads(em: EditableModel) -> bool:
+    """Whether rows of different lengths may share a batch.
+
+    Not in float64 under eager attention: transformers takes that softmax in float32, where the mask's
+    smallest float64 is -inf; a row of padding becomes NaN there, and 0 * NaN carries it into the answers.
+    """
+    eager = getattr(em.model.config, "_attn_implementation", None) == "eager"
+    return not (eager and em.dtype == torch.float64)
+
+
+def _batches(order: Sequence[int], lengths: Sequence[int], size: int, *, padded: bool) -> list[list[int]]:
+    """Cut `order` into runs of at most `size`; without padding a run also ends where the length changes."""
+    batches: list[list[int]] = []
+    for i in order:
+        last = batches[-1] if batches else []
+        if not last or len(last) == size or (not padded and lengths[last[0]] != lengths[i]):
+            batches.append([])
+        batches[-1].append(i)
+    return batches
+
+
+def _run(
+    em: EditableModel,
+    rows: Sequence[Sequence[int]],
+    owners: Sequence[Delta | None],
+    limit: int,
+    ended: Callable[[int, list[int]], None],
+) -> None:
+    """Run one batch; calls `ended` with (row, tokens of its answer) as rows end."""
+    ids, mask = (t.to(em.device) for t in pad_left(rows, em.pad_id))  # (B, T)
+    limits = [limit if em.context is None else min(limit, em.context - len(row)) for row in rows]
+    positions = (mask.cumsum(-1) - 1).clamp(min=0)
+    cache = DynamicCache(config=em.model.config)
+    takes = inspect.signature(em.model.forward).parameters
+    made: list[list[int]] = [[] for _ in rows]
+    alive = list(range(len(rows)))
+    one = (
+        owners[0] if all(owner is owners[0] for owner in owners) else None
+    )  # the same on all rows: one product
+    with attach(em, one if one is not None else owners) as attached:
+        while alive:
+            inputs = {"attention_mask": mask, "position_ids": positions, "logits_to_keep": 1}
+            inputs = {key: value for key, value in inputs.items() if key in takes}
+            with torch.no_grad():
+                logits = em.model(input_ids=ids, past_key_values=cache, use_cache=True, **inputs).logits
+            ids = logits[:, -1].argmax(-1, keepdim=True)  # (B, 1)
+            keep = [
+                b
+                for b, token in enumerate(ids[:, 0].tolist())
+                if not _ends(em, made[alive[b]], token, limits[alive[b]])
+            ]
+            if len(keep) < len(alive):
+                for b in sorted(set(range(len(alive))) - set(keep)):
+                    ended(alive[b], made[alive[b]])
+                chosen = torch.tensor(keep, dtype=torch.long, device=em.device)
+                cache.batch_select_indices(chosen)
+                attached.select(keep)
+                ids, mask, positions = ids[chosen], mask[chosen], positions[chosen]
+                alive = [alive[b] for b in keep]
+            mask = torch.cat([mask, mask.new_ones(len(alive), 1)], dim=1)
+            positions = positions[:, -1:] + 1
+
+
+def _ends(em: EditableModel, answer: list[int], token: int, limit: int) -> bool:
+    """Add the token to the answer, unless it is one that ends it; whether the answer ends here."""
+    if token in em.eos_ids:
+        return True
+    answer.append(token)
+    return len(answer) >= limit or (not em.has_template and PLAIN_STOP in em.decode(answer))
+
+
+def _text(em: EditableModel, ids: Sequence[int]) -> str:
+    text = em.decode(ids)
+    return (text if em.has_template else text.partition(PLAIN_STOP)[0]).strip()
