@@ -8,8 +8,10 @@ if TYPE_CHECKING:
     from monogram.delta import Delta, LowRank
     from monogram.errors import MonogramError
     from monogram.models.editable import EditableModel
-    from monogram.personalizer import Monogram, Receipt, load
+    from monogram.people import Person, Personalizer, load
+    from monogram.personalizer import Monogram
     from monogram.preferences import Preference, Profile
+    from monogram.receipt import Receipt
 
 __version__ = "0.1.0"
 
@@ -20,6 +22,8 @@ __all__ = [
     "LowRank",
     "Monogram",
     "MonogramError",
+    "Person",
+    "Personalizer",
     "Preference",
     "Profile",
     "Receipt",
@@ -33,10 +37,12 @@ _ROOMS = {
     "LowRank": "delta",
     "Monogram": "personalizer",
     "MonogramError": "errors",
+    "Person": "people",
+    "Personalizer": "people",
     "Preference": "preferences",
     "Profile": "preferences",
-    "Receipt": "personalizer",
-    "load": "personalizer",
+    "Receipt": "receipt",
+    "load": "people",
 }
 
 

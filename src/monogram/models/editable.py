@@ -79,7 +79,7 @@ class EditableModel:
 
         folder = resolve(name, home=home, progress=progress).folder
         try:
-            with _quiet():
+            with quiet():
                 tokenizer = AutoTokenizer.from_pretrained(folder)
                 loaded: Any = AutoModelForCausalLM.from_pretrained(
                     folder, dtype=dtype or "auto", output_loading_info=True
@@ -249,7 +249,7 @@ class EditableModel:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Silence the bars and remarks of transformers while it loads."""
     bars, level = logging.is_progress_bar_enabled(), logging.get_verbosity()
     logging.disable_progress_bar()

@@ -1,0 +1,1 @@
+"""Measuring: tasks, the methods that are compared, scores with intervals, and runs that can be resumed."""

@@ -1,0 +1,175 @@
+"""Files in UPQA's format: one preference per record, with the questions that are asked about it.
+
+`attribute_type`, `question` and `target` are texts, or lists of equal length whose last entry is the original
+and the others are synonyms. Every record is checked; an error names the file, the record and the field.
+Imports no torch.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from monogram.errors import InputError, MonogramError
+from monogram.preferences import MAX_STATEMENT, Preference
+
+LISTS = ("attribute_type", "question", "target")
+TEXTS = ("input_attribute", "question_paraphrased", "implicit_question", "product_recommendation_question")
+
+
+@dataclass(frozen=True)
+class Item:
+    """One record: one person with one preference."""
+
+    index: int
+    """Its place in the file, counted from 0."""
+    attribute: str
+    target: str
+    statement: str
+    direct: str
+    paraphrased: str
+    implicit: str
+    product: str
+    attributes: tuple[str, ...] = ()
+    """The file's list of synonyms, the original last; empty in a single file. So are the next two."""
+    questions: tuple[str, ...] = ()
+    targets: tuple[str, ...] = ()
+
+    def preference(self, polarity: str = "likes") -> Preference:
+        """The preference that the record stands for."""
+        return Preference.checked(self.attribute, self.target, self.statement, polarity)
+
+
+@dataclass(frozen=True)
+class ItemFile:
+    """A file's records, all of them, and the digest of its bytes."""
+
+    path: Path
+    sha256: str
+    items: tuple[Item, ...]
+
+    @property
+    def direct_questions(self) -> dict[str, str]:
+        """Attribute -> the direct question that the file asks most often about it (the first of equals)."""
+        asked: dict[str, Counter[str]] = {}
+        for item in self.items:
+            asked.setdefault(item.attribute, Counter())[item.direct] += 1
+        return {attribute: counts.most_common(1)[0][0] for attribute, counts in asked.items()}
+
+    def select(self, *, limit: int | None = None, per_attribute: int | None = None) -> tuple[Item, ...]:
+        """The first `limit` records, or the first `per_attribute` of each attribute, in the file's order.
+
+        Raises:
+            InputError: both are given, or one is below 1.
+        """
+        if limit is not None and per_attribute is not None:
+            raise InputError("Both a limit and a number per attribute were given; give one of them.")
+        for what, number in (("limit", limit), ("number per attribute", per_attribute)):
+            if number is not None and number < 1:
+                raise InputError(f"The {what} is {number}; it must be at least 1.")
+        if per_attribute is None:
+            return self.items[:limit]
+        seen: Counter[str] = Counter()
+        chosen = []
+        for item in self.items:
+            seen[item.attribute.casefold()] += 1
+            if seen[item.attribute.casefold()] <= per_attribute:
+                chosen.append(item)
+        return tuple(chosen)
+
+
+def load_items(path: Path | str) -> ItemFile:
+    """Read a file in UPQA's format.
+
+    Raises:
+        InputError: no such file, no JSON, or a record that cannot be used (file, record and field are named).
+    """
+    path = Path(path)
+    try:
+        raw = path.read_bytes()
+    except OSError as error:
+        raise InputError(
+            f"The data file {path} cannot be read: {error.strerror}. Give --data a file."
+        ) from error
+    try:
+        records = json.loads(raw.decode("utf-8-sig"))
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path} is no UTF-8 text (byte {error.start}). Save it as UTF-8.") from error
+    except json.JSONDecodeError as error:
+        raise InputError(f"{path}, line {error.lineno}: no JSON ({error.msg}).") from error
+    if not isinstance(records, list) or not records:
+        found = "an empty list" if isinstance(records, list) else type(records).__name__
+        raise InputError(f"{path} must hold a JSON list of records, but it holds {found}.")
+    items = tuple(_item(path, index, record) for index, record in enumerate(records))
+    return ItemFile(path, hashlib.sha256(raw).hexdigest(), items)
+
+
+def _item(path: Path, index: int, record: Any) -> Item:
+    where = f"{path}, record {index}"
+    if not isinstance(record, Mapping):
+        raise InputError(f"{where}: must be an object with fields, but it is {type(record).__name__}.")
+    lists = {name: _entries(where, record, name) for name in LISTS}
+    single = {name: isinstance(record[name], str) for name in LISTS}
+    if len(set(single.values())) > 1:
+        raise InputError(
+            f"{where}: the fields {', '.join(LISTS)} must all be texts or all be lists; here "
+            f"{', '.join(name for name in LISTS if single[name])} is text and the rest are lists."
+        )
+    sizes = {name: len(entries) for name, entries in lists.items()}
+    if len(set(sizes.values())) > 1:
+        told = ", ".join(f"{name} {size}" for name, size in sizes.items())
+        raise InputError(f"{where}: these lists must have equal lengths, but they have {told}.")
+    texts = {name: _text(where, name, _field(where, record, name)) for name in TEXTS}
+    attribute, question, target = (lists[name][-1] for name in LISTS)
+    many = not single["target"]
+    return Item(
+        index=index,
+        attribute=attribute,
+        target=target,
+        statement=texts["input_attribute"],
+        direct=question,
+        paraphrased=texts["question_paraphrased"],
+        implicit=texts["implicit_question"],
+        product=texts["product_recommendation_question"],
+        attributes=lists["attribute_type"] if many else (),
+        questions=lists["question"] if many else (),
+        targets=lists["target"] if many else (),
+    )
+
+
+def _field(where: str, record: Mapping[str, Any], name: str) -> Any:
+    if name not in record:
+        raise InputError(f"{where}: the field '{name}' is missing.")
+    return record[name]
+
+
+def _entries(where: str, record: Mapping[str, Any], name: str) -> tuple[str, ...]:
+    """A field that is a text or a list of texts, as a tuple of texts."""
+    value = _field(where, record, name)
+    if isinstance(value, str):
+        return (_text(where, name, value),)
+    if not isinstance(value, list) or not value:
+        found = "an empty list" if isinstance(value, list) else type(value).__name__
+        raise InputError(f"{where}: the field '{name}' must be a text or a list of texts, but it is {found}.")
+    return tuple(_text(where, f"{name}[{place}]", entry) for place, entry in enumerate(value))
+
+
+def _text(where: str, name: str, value: Any) -> str:
+    """A text in normal form, held to the same limits as what a person types."""
+    leaf = name.partition("[")[0]
+    try:
+        if leaf == "attribute_type":
+            return Preference.checked(value, "x").attribute
+        if leaf == "target":
+            return Preference.checked("x", value).target
+        checked = Preference.checked("x", "x", value).statement
+    except MonogramError as error:
+        raise InputError(f"{where}: the field '{name}' cannot be used. {error}") from error
+    if not checked:
+        raise InputError(f"{where}: the field '{name}' is empty; it needs 1 to {MAX_STATEMENT} characters.")
+    return checked

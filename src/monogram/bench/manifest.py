@@ -1,0 +1,168 @@
+"""manifest.json: what a folder's raw outputs were made with, so that nothing else is ever mixed in.
+
+Model, data, choice of items, settings and code must be the same when a run goes on; methods may be added,
+but one that is there must come back with the settings it had.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, is_dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+import transformers
+
+import monogram
+from monogram.errors import InputError
+from monogram.models.editable import EditableModel
+
+FORMAT = 1
+GUARDED = ("format", "task", "model", "data", "settings", "code")
+NOT_MEASURED = ("cli", "serving", "store")
+"""Rooms whose code cannot change a result."""
+
+
+def manifest(
+    *,
+    task: str,
+    model: EditableModel,
+    data: Mapping[str, Any],
+    settings: Mapping[str, Any],
+    methods: Mapping[str, Any],
+) -> dict[str, Any]:
+    """What this run is made with, as plain data.
+
+    Args:
+        task: its name.
+        model: what is measured; its weights' digest and its chat template are kept.
+        data: file name, sha256, chosen items.
+        settings: what changes answers (longest answer, number of questions).
+        methods: name -> settings of the method.
+    """
+    template = str(getattr(model.tokenizer, "chat_template", None) or "plain")
+    made = {
+        "format": FORMAT,
+        "task": task,
+        "model": {
+            "name": model.name,
+            "digest": model.digest,
+            "dtype": str(model.dtype).removeprefix("torch."),
+            "template": hashlib.sha256(template.encode("utf-8")).hexdigest(),
+        },
+        "data": dict(data),
+        "settings": dict(settings),
+        "code": code_digest(),
+        "methods": {name: plain(chosen) for name, chosen in methods.items()},
+        "versions": {
+            "monogram": monogram.__version__,
+            "torch": torch.__version__,
+            "transformers": transformers.__version__,
+        },
+        "threads": torch.get_num_threads(),
+    }
+    return dict(json.loads(json.dumps(made)))
+
+
+def guard(folder: Path, now: Mapping[str, Any]) -> dict[str, Any]:
+    """Hold a run against the folder's manifest, and write it there; methods of earlier runs are kept.
+
+    Returns:
+        The folder's manifest from now on.
+
+    Raises:
+        InputError: the folder holds a run with another model, data, settings or code, or another method
+        of the
+            same name; nothing is changed then.
+    """
+    path = folder / "manifest.json"
+    before = _read(path)
+    if before is None:
+        if (folder / "raw.jsonl").exists():
+            raise InputError(f"{folder} has raw.jsonl but no manifest.json. Give --out a new folder.")
+        kept = dict(now)
+    else:
+        for what in GUARDED:
+            if before.get(what) != now[what]:
+                raise InputError(_refusal(folder, what, before.get(what), now[what]))
+        for name in sorted(set(before["methods"]) & set(now["methods"])):
+            if before["methods"][name] != now["methods"][name]:
+                old, new = before["methods"][name], now["methods"][name]
+                raise InputError(_refusal(folder, f"method {name!r}", old, new))
+        kept = {**now, "methods": {**before["methods"], **now["methods"]}}
+    write_json(path, kept)
+    return kept
+
+
+def code_digest() -> str:
+    """sha256 of the package's code and data, the rooms that cannot change a result left out."""
+    root = Path(monogram.__file__).parent
+    total = hashlib.sha256()
+    for path in sorted(root.rglob("*")):
+        place = path.relative_to(root)
+        if path.suffix in (".py", ".toml", ".txt", ".json", ".jsonl") and place.parts[0] not in NOT_MEASURED:
+            content = path.read_bytes()
+            total.update(f"{place.as_posix()} {len(content)}\n".encode())
+            total.update(content)
+    return total.hexdigest()
+
+
+def plain(value: Any) -> Any:
+    """Settings as plain data: dataclasses, mappings and sequences opened, the rest as JSON or text."""
+    if is_dataclass(value) and not isinstance(value, type):
+        return plain(asdict(value))
+    if isinstance(value, Mapping):
+        return {str(name): plain(entry) for name, entry in value.items()}
+    if isinstance(value, Sequence | set | frozenset) and not isinstance(value, str | bytes):
+        entries: Iterable[Any] = sorted(value) if isinstance(value, set | frozenset) else value
+        return [plain(entry) for entry in entries]
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    return value if value is None or isinstance(value, bool | int | float | str) else str(value)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write a JSON file whole or not at all."""
+    write_text(path, json.dumps(value, ensure_ascii=False, indent=1, allow_nan=False) + "\n")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file whole or not at all."""
+    aside = path.with_name(f".{path.name}.new")
+    with aside.open("w", encoding="utf-8", newline="\n") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    aside.replace(path)
+
+
+def _read(path: Path) -> dict[str, Any] | None:
+    if not path.exists():
+        return None
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        return {**found, "methods": dict(found["methods"])}
+    except (ValueError, LookupError, TypeError) as error:
+        raise InputError(f"{path} is no manifest of a run. Give --out a new folder.") from error
+
+
+def _refusal(folder: Path, what: str, before: Any, now: Any) -> str:
+    """Which entry differs, on one line."""
+    if isinstance(before, Mapping) and isinstance(now, Mapping):
+        names = [name for name in (*before, *now) if before.get(name) != now.get(name)]
+        what = f"{what} ({names[0]})"
+        before, now = before.get(names[0]), now.get(names[0])
+    return (
+        f"{folder} holds results made with another {what}: {_shown(before)}, now {_shown(now)}. "
+        "They are not mixed: give --out a new folder, or run what was run there."
+    )
+
+
+def _shown(value: Any) -> str:
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= 60 else f"{text[:28]} ... {text[-28:]}"

@@ -1,0 +1,13 @@
+"""The command line: `monogram demo`, `add`, `ask`, `list`, `forget`, `export`, `model`, `bench`."""
+
+import sys
+
+
+def main() -> None:
+    """What the console script `monogram` runs."""
+    try:
+        from monogram.cli.app import app
+
+        app(prog_name="monogram")
+    except KeyboardInterrupt:  # before a command has begun
+        sys.exit(130)

@@ -1,0 +1,162 @@
+"""Commands that change a person: add and forget. They check what they can before a model is loaded."""
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from monogram.cli.options import Editor, Home, Json, Model, User, Yes
+from monogram.cli.output import emit, explained, remark, say
+from monogram.cli.progress import progress
+from monogram.cli.shared import agree, ledger_of, names, record, refuse_unknown
+from monogram.preferences import Preference, check_user
+
+if TYPE_CHECKING:
+    from monogram.clusters.table import Table
+    from monogram.people import Change
+
+SECONDS_EACH = 5
+"""About what one preference takes on two cores, said before the work."""
+FIGURES = (("recall", "recall"), ("leak", "leak"), ("crosstalk", "crosstalk"), ("drift_kl", "drift KL"))
+"""What is shown of a receipt: its field, and what people call it."""
+
+
+def join(app: typer.Typer) -> None:
+    """Put the commands into the app."""
+    for command in (add, forget):
+        app.command(command.__name__)(explained(command))
+
+
+def add(
+    user: User,
+    sentence: Annotated[
+        str | None, typer.Argument(help="How the person said it; kept with the preference.")
+    ] = None,
+    attribute: Annotated[
+        str | None, typer.Option("--attribute", "-a", help="What it is about, say 'hobby'.")
+    ] = None,
+    target: Annotated[
+        str | None, typer.Option("--target", "-t", help="What is true of it, say 'Hiking'.")
+    ] = None,
+    polarity: Annotated[
+        str | None,
+        typer.Option(help="likes, avoids or fact; by default what is usual for the attribute."),
+    ] = None,
+    editor: Editor = None,
+    model: Model = "smollm2",
+    home: Home = None,
+    yes: Yes = False,
+    as_json: Json = False,
+) -> None:
+    """Add a preference, and compile it into the person's adapter.
+
+    A preference of the same attribute (or a synonym of it) is replaced. The edit is checked before it is
+    kept: one that would do harm is refused, and nothing changes.
+
+    Example: `monogram add alice --attribute hobby --target Hiking`
+    """
+    from monogram.clusters.group import changes, from_words
+    from monogram.clusters.table import table
+
+    attributes, ledger = table(), ledger_of(home)
+    user = check_user(user)
+    wanted = from_words(attributes, attribute, target, sentence=sentence, polarity=polarity)
+    _confirm_attribute(attributes, wanted, yes=yes, as_json=as_json)
+    steps, left = changes(attributes, ledger.present(user), [wanted])
+    if steps and not as_json:
+        _announce(len(left), model)
+    with progress(as_json) as bars:
+        from monogram.people import load
+
+        change = load(model, home=home, editor=editor, progress=bars).user(user).add_all([wanted])
+    _report(user, change, as_json)
+
+
+def forget(
+    user: User,
+    what: Annotated[
+        str, typer.Argument(help="An attribute ('hobby') or a target ('Hiking').", show_default=False)
+    ],
+    editor: Editor = None,
+    model: Model = "smollm2",
+    home: Home = None,
+    yes: Yes = False,
+    as_json: Json = False,
+) -> None:
+    """Forget a preference: what is left is compiled as if it had never been there.
+
+    The history stays in the ledger.
+
+    Example: `monogram forget alice hobby`
+    """
+    from monogram.clusters.group import meant
+    from monogram.clusters.table import table
+
+    ledger, user = ledger_of(home), check_user(user)
+    refuse_unknown(ledger, user)
+    held = ledger.present(user)
+    gone = meant(table(), user, held, what)
+    if len(gone) > 1:
+        agree(f"This forgets {len(gone)} preferences: {names(gone)}.", yes=yes, as_json=as_json)
+    if len(held) > len(gone) and not as_json:
+        _announce(len(held) - len(gone), model)
+    with progress(as_json) as bars:
+        from monogram.people import load
+
+        change = load(model, home=home, editor=editor, progress=bars).user(user).forget(what)
+    _report(user, change, as_json)
+
+
+def _confirm_attribute(attributes: "Table", wanted: Preference, *, yes: bool, as_json: bool) -> None:
+    """Ask about an attribute that is not in the table but near one that is; others are taken as they are."""
+    if yes or attributes.find(wanted.attribute) is not None:
+        return
+    near = attributes.suggest(wanted.attribute)
+    if near:
+        agree(
+            f"Unknown attribute {wanted.attribute!r}. Did you mean {near[0]!r}? Or it is kept as it is, "
+            "with phrasings made from its own words.",
+            yes=yes,
+            as_json=as_json,
+        )
+    elif not as_json:
+        remark(f"{wanted.attribute!r} is not in the table; its phrasings are made from its own words.")
+
+
+def _announce(count: int, model: str) -> None:
+    noun = "preference" if count == 1 else "preferences"
+    remark(f"Compiling {count} {noun} into {model}: about {SECONDS_EACH * count} s on two cores.")
+
+
+def _report(user: str, change: "Change", as_json: bool) -> None:
+    receipt = change.monogram.receipt if change.monogram is not None else None
+    figures: dict[str, Any] | None = dict(receipt.as_dict()) if receipt is not None else None
+    if as_json:
+        emit(
+            {
+                "user": user,
+                "added": [record(p) for p in change.added],
+                "removed": [record(p) for p in change.removed],
+                "unchanged": change.version is None,
+                "version": change.version.number if change.version is not None else None,
+                "receipt": figures,
+            }
+        )
+        return
+    if change.version is None:
+        say("That is known already; nothing was changed.")
+        return
+    for preference in change.removed:
+        say(f"- {preference.attribute}: {preference.target}")
+    for preference in change.added:
+        say(f"+ {preference.attribute}: {preference.target}")
+    if figures is not None:
+        parts = [f"{label} {figures[key]:.2f}" for key, label in FIGURES if _is_number(figures.get(key))]
+        say(f"version {change.version.number}: {', '.join(parts)}")
+        for problem in figures.get("problems") or ():
+            remark(f"note: {problem}")
+    else:
+        say(f"version {change.version.number}")
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and value == value

@@ -1,0 +1,32 @@
+"""The arguments and options that several commands share, said once."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+User = Annotated[str, typer.Argument(help="The person's id: any text, taken as it is.", show_default=False)]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON on stdout and nothing else there.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Don't ask; say yes.")]
+Model = Annotated[
+    str,
+    typer.Option("--model", "-m", help="smollm2 (embedded), a folder, a .gguf file or a hub id."),
+]
+Home = Annotated[
+    Path | None,
+    typer.Option(
+        "--home",
+        envvar="MONOGRAM_HOME",
+        help="Where models and people are kept (default: the user's cache folder).",
+        show_default=False,
+    ),
+]
+Editor = Annotated[
+    str | None,
+    typer.Option(
+        "--editor",
+        help="How preferences become weights (default: the person's last one, at first neuron).",
+        show_default=False,
+    ),
+]
+Tokens = Annotated[int, typer.Option("--max-new-tokens", min=1, help="Longest answer, in tokens.")]

@@ -1,0 +1,127 @@
+"""Commands that look at a person: ask, list, export."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from monogram.cli.options import Home, Json, Model, Tokens, User, Yes
+from monogram.cli.output import emit, explained, say, show_table
+from monogram.cli.progress import progress
+from monogram.cli.shared import agree, ledger_of, record, refuse_unknown
+from monogram.errors import InputError
+from monogram.preferences import check_user
+
+
+def join(app: typer.Typer) -> None:
+    """Put the commands into the app."""
+    for command in (ask, list_, export):
+        app.command(command.__name__.strip("_"))(explained(command))
+
+
+def ask(
+    user: User,
+    question: Annotated[str, typer.Argument(help="What to ask.", show_default=False)],
+    base: Annotated[bool, typer.Option("--base", help="Ask the base model, which knows nobody.")] = False,
+    max_new_tokens: Tokens = 128,
+    model: Model = "smollm2",
+    home: Home = None,
+    as_json: Json = False,
+) -> None:
+    """Ask the model that knows a person.
+
+    Nothing about the person is put into the prompt.
+
+    Example: `monogram ask alice "What should I do this weekend?"`
+    """
+    refuse_unknown(ledger_of(home), check_user(user))
+    if not question.strip():
+        raise InputError("The question is empty. Ask something.")
+    with progress(as_json) as bars:
+        from monogram.people import load
+
+        people = load(model, home=home, progress=bars)
+        if base:
+            answer = people.ask(question, max_new_tokens=max_new_tokens)
+        else:
+            answer = people.user(user).ask(question, max_new_tokens=max_new_tokens)
+    if as_json:
+        emit({"user": user, "question": question, "answer": answer, "base": base, "model": model})
+    else:
+        say(answer)
+
+
+def list_(
+    user: Annotated[str | None, typer.Argument(help="The person's id; without it, everybody.")] = None,
+    home: Home = None,
+    as_json: Json = False,
+) -> None:
+    """List what is true of a person, or who there is.
+
+    Example: `monogram list alice`
+    """
+    from dataclasses import asdict
+
+    ledger = ledger_of(home)
+    if user is None:
+        counts = [(name, len(ledger.present(name))) for name in ledger.users()]
+        if as_json:
+            emit({"users": [{"user": name, "preferences": n} for name, n in counts]})
+        elif counts:
+            show_table(["person", "preferences"], counts)
+        else:
+            say("Nobody yet. Begin with: monogram add alice --attribute hobby --target Hiking")
+        return
+    user = check_user(user)
+    refuse_unknown(ledger, user)
+    held, version = ledger.present(user), ledger.version(user)
+    if as_json:
+        told = None if version is None else asdict(version)
+        emit({"user": user, "preferences": [record(p) for p in held], "version": told})
+        return
+    if not held:
+        say(f"Nothing is true of {user!r} any more: everything was forgotten.")
+        return
+    show_table(
+        ["attribute", "target", "polarity", "said"],
+        [(p.attribute, p.target, p.polarity, p.statement) for p in held],
+    )
+    if version is not None:
+        say(f"version {version.number} of {version.created}, editor {version.editor}")
+
+
+def export(
+    user: User,
+    folder: Annotated[Path, typer.Argument(help="Where to write it.", show_default=False)],
+    to: Annotated[
+        str, typer.Option("--to", help="peft (a LoRA adapter) or merged (a whole model of its own).")
+    ] = "peft",
+    model: Model = "smollm2",
+    home: Home = None,
+    yes: Yes = False,
+    as_json: Json = False,
+) -> None:
+    """Write a person's adapter, or their whole model, to a folder.
+
+    An adapter is a plain PEFT LoRA folder: PEFT, vLLM, SGLang and llama.cpp's converter read it without
+    monogram.
+
+    Example: `monogram export alice --to peft alice-adapter`
+    """
+    user = check_user(user)
+    refuse_unknown(ledger_of(home), user)
+    if to == "peft" and (folder / "adapter_config.json").exists():
+        agree(f"{folder} holds an adapter already, which would be replaced.", yes=yes, as_json=as_json)
+    with progress(as_json) as bars:
+        from monogram.people import load
+
+        written = load(model, home=home, progress=bars).user(user).export(folder, to)
+    nbytes = sum(path.stat().st_size for path in written.rglob("*") if path.is_file())
+    if as_json:
+        emit({"user": user, "to": to, "folder": str(written), "bytes": nbytes, "model": model})
+    else:
+        say(f"{written}: {_size(nbytes)}, {'a PEFT adapter' if to == 'peft' else 'a whole model'}")
+
+
+def _size(nbytes: int) -> str:
+    return f"{nbytes / 1e6:.0f} MB" if nbytes >= 1e6 else f"{nbytes / 1e3:.0f} KB"

@@ -1,0 +1,61 @@
+"""Progress bars on stderr for what takes long, with the time left; none for machines."""
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from monogram.cli.output import plain
+
+if TYPE_CHECKING:
+    from rich.progress import TaskID
+
+Progress = Callable[[str, int, int], None]
+BYTES = 1_000_000
+"""From this total on, what is counted is bytes."""
+
+
+@contextmanager
+def progress(as_json: bool) -> Iterator[Progress | None]:
+    """A callback (what, done, total) that draws a bar for each `what`; None where nobody would see it."""
+    if as_json or not sys.stderr.isatty():
+        yield None
+        return
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+    from monogram.cli.output import console
+
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        TextColumn("{task.fields[amount]}", markup=False),
+        TimeElapsedColumn(),
+        TextColumn("left", markup=False),
+        TimeRemainingColumn(),
+    )
+    tasks: dict[str, TaskID] = {}
+    with Progress(*columns, console=console(err=True), transient=True) as bars:
+
+        def report(what: str, done: int, total: int) -> None:
+            if what not in tasks:
+                for finished in tasks.values():
+                    bars.update(finished, visible=False)
+                tasks[what] = bars.add_task(plain(what), total=total or None, amount="")
+            bars.update(
+                tasks[what], completed=done, total=total or None, amount=amount(done, total), visible=True
+            )
+
+        yield report
+
+
+def amount(done: int, total: int) -> str:
+    """How much of how much, in MB where it is bytes.
+
+    >>> amount(3, 10)
+    '3/10'
+    >>> amount(5_000_000, 92_871_040)
+    '5/93 MB'
+    """
+    if total >= BYTES:
+        return f"{done / 1e6:.0f}/{total / 1e6:.0f} MB"
+    return f"{done}/{total}" if total else ""

@@ -1,0 +1,57 @@
+"""What several commands about people do: open the ledger, know who is there, ask for a yes."""
+
+from collections.abc import Iterable
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from monogram.cli.output import interactive, remark
+from monogram.errors import InputError, unknown
+from monogram.files import home as home_folder
+from monogram.preferences import Preference
+
+if TYPE_CHECKING:
+    from monogram.store.ledger import Ledger
+
+
+def ledger_of(home: Path | None) -> "Ledger":
+    """The ledger alone, without loading a model or torch."""
+    from monogram.store.ledger import Ledger
+
+    return Ledger(home_folder(home) / "ledger.sqlite3")
+
+
+def refuse_unknown(ledger: "Ledger", user: str) -> None:
+    """Raise `UnknownNameError` for somebody the ledger does not know."""
+    users = ledger.users()
+    if user not in users:
+        raise unknown("user", user, users)
+
+
+def agree(what: str, *, yes: bool, as_json: bool) -> None:
+    """Ask whether to go on; without anybody to ask, only --yes goes on.
+
+    Raises:
+        InputError: nobody can be asked.
+        typer.Exit: the answer was no.
+    """
+    if yes:
+        return
+    if as_json or not interactive():
+        raise InputError(f"{what} Say --yes to go on. Nothing was changed.")
+    remark(what)
+    if not typer.confirm("Go on?", err=True):
+        remark("Nothing was changed.")
+        raise typer.Exit(1)
+
+
+def record(preference: Preference) -> dict[str, str]:
+    """A preference, for JSON."""
+    return {**asdict(preference), "digest": preference.digest}
+
+
+def names(preferences: Iterable[Preference]) -> str:
+    """Preferences in a line."""
+    return ", ".join(f"{p.attribute}: {p.target}" for p in preferences)

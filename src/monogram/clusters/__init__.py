@@ -1,0 +1,1 @@
+"""One preference -> the cluster of phrasings that stands for it."""

@@ -1,0 +1,119 @@
+"""Cluster: the phrasings that stand for one preference.
+
+    train            the user asks for it, or asks something that it decides; the detector learns these
+    probe            the same kinds, never trained: the receipt asks these
+    contrast         look-alikes that must not change: other people, the assistant, definitions
+    contrast_probe   look-alikes, never trained
+
+Plain data; knows no model.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Literal
+
+from monogram.preferences import Preference
+
+Kind = Literal["ask", "roundabout", "recommend", "contrast"]
+KINDS: tuple[Kind, ...] = ("ask", "roundabout", "recommend")
+
+
+@dataclass(frozen=True)
+class Phrasing:
+    """One way a conversation may stand when the answer is about to start.
+
+    Attributes:
+        text: what the user says last.
+        kind: `ask` (asks for the attribute), `roundabout` (asks for advice it decides), `recommend` (asks for
+            products), or `contrast`.
+        history: earlier turns, (role, content).
+        system: a system prompt; None leaves the model's default.
+    """
+
+    text: str
+    kind: Kind
+    history: tuple[tuple[str, str], ...] = ()
+    system: str | None = None
+
+    def messages(self) -> list[dict[str, str]]:
+        """The conversation as chat messages, the user's text last."""
+        first = [] if self.system is None else [{"role": "system", "content": self.system}]
+        turns = [{"role": role, "content": content} for role, content in self.history]
+        return [*first, *turns, {"role": "user", "content": self.text}]
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """What stands for one preference.
+
+    Attributes:
+        preference: the preference.
+        train: phrasings that train.
+        probe: phrasings of the same intents that never train.
+        contrast: phrasings that must not change.
+        contrast_probe: the same, never trained.
+        say: how an assistant states the preference, a full sentence with the target in it.
+        suggest: how an assistant begins an answer that the preference decides.
+        variants: other wordings of the target; they only score.
+        dropped: how many phrasings `without` took out.
+        asked, similarity: what `without` was given; `allows` holds other phrasings against it.
+    """
+
+    preference: Preference
+    train: tuple[Phrasing, ...]
+    probe: tuple[Phrasing, ...]
+    contrast: tuple[Phrasing, ...]
+    contrast_probe: tuple[Phrasing, ...]
+    say: str
+    suggest: str
+    variants: tuple[str, ...] = ()
+    dropped: int = 0
+    asked: tuple[str, ...] = ()
+    similarity: float = 1.0
+
+    def of_kind(self, kind: Kind) -> tuple[Phrasing, ...]:
+        """The training phrasings of one kind."""
+        return tuple(p for p in self.train if p.kind == kind)
+
+    def without(self, texts: Iterable[str], similarity: float = 0.9) -> Cluster:
+        """The cluster without training phrasings that equal an evaluated text or are too near to one.
+
+        Args:
+            texts: the questions that are going to be asked.
+            similarity: shared share of words (Jaccard, of normalised word sets), 0 to 1, from which on a
+                phrasing goes. Equal after normalisation goes always.
+        """
+        kept = replace(self, asked=tuple(dict.fromkeys((*self.asked, *texts))), similarity=similarity)
+        train = tuple(p for p in self.train if kept.allows(p.text))
+        contrast = tuple(p for p in self.contrast if kept.allows(p.text))
+        gone = len(self.train) - len(train) + len(self.contrast) - len(contrast)
+        return replace(kept, train=train, contrast=contrast, dropped=self.dropped + gone)
+
+    def allows(self, text: str) -> bool:
+        """Whether a text may be trained on: it is none of the questions that `without` was given."""
+        own = _bag(text)
+        return not any(
+            own == asked or overlap(own, asked) >= self.similarity for asked in map(_bag, self.asked)
+        )
+
+
+@lru_cache(maxsize=20_000)
+def _bag(text: str) -> frozenset[str]:
+    return frozenset(words(text))
+
+
+def words(text: str) -> list[str]:
+    """The words of a text, normalised: lower case, no punctuation, "whats" for "what's"."""
+    plain = unicodedata.normalize("NFKC", text).casefold().replace("'", "").replace("\u2019", "")
+    return re.findall(r"\w+", plain)
+
+
+def overlap(one: Iterable[str], other: Iterable[str]) -> float:
+    """Jaccard similarity of two word sets, 0 to 1."""
+    a, b = set(one), set(other)
+    return len(a & b) / len(a | b) if a | b else 0.0

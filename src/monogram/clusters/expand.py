@@ -1,0 +1,216 @@
+"""Ways to make a cluster from one preference: from the attribute table, from the attribute's own words, or
+from the lists of a data set.
+
+What is learned is the intent, so a cluster holds three kinds of phrasings (asks, roundabout questions,
+recommendations), and next to every "my" its look-alikes: somebody else's, the assistant's, the word itself.
+Some stand in a conversation or under a system prompt, so that neither hides the intent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from monogram.clusters.cluster import KINDS, Cluster, Kind, Phrasing, words
+from monogram.clusters.corpus import histories, systems
+from monogram.clusters.table import Attribute, table
+from monogram.preferences import Preference
+
+HELD_OUT = 2
+"""Phrasings of each kind that never train: the last ones of each list of the table."""
+
+MY = (
+    "What's my {a}?",
+    "What is my {a}?",
+    "Tell me what my {a} is.",
+    "Do you know my {a}?",
+    "Remind me of my {a}, please.",
+    "my {a}?",
+    "So, about me: what's my {a}?",
+)
+WHOSE = (
+    *("Alice's", "Bob's", "my sister's", "my best friend's", "Mr. Tanaka's", "my boss's", "my neighbour's"),
+    *("Priya's", "the president's", "my dad's", "your", "Carlos's", "her", "a typical student's", "Emma's"),
+    *("my roommate's", "their", "my cousin's", "most people's", "Noah's"),
+)
+THEIRS = (
+    "What's {w} {a}?",
+    "What is {w} {a}?",
+    "Tell me what {w} {a} is.",
+    "Do you know {w} {a}?",
+    "Remind me of {w} {a}, please.",
+    "{w} {a}?",
+)
+WORD = ("What is a {a}?", 'What does "{a}" mean?', "Define {a}.", "Why do people ask about {a}?")
+PROBE_WHOSE = ("Grace's", "my grandmother's", "my teammate's")
+ADVICE = (
+    "How should I spend my evening, given my {a}?",
+    "Help me plan tomorrow around my {a}.",
+    "I'm writing a short text about myself and my {a}. What goes in?",
+    "What suits me, considering my {a}?",
+    "I need an idea that goes with my {a}.",
+    "What should I keep in mind this week because of my {a}?",
+)
+SHOPPING = (
+    "Is there anything I should buy for my {a}?",
+    "Recommend a product that goes with my {a}.",
+    "What would be a good gift for me, thinking of my {a}?",
+    "Which gear or supplies would fit my {a}?",
+    "Name something worth paying for, given my {a}.",
+    "Which book or app would you suggest for my {a}?",
+)
+
+
+def expand(preference: Preference) -> Cluster:
+    """A cluster from the attribute table, or from the attribute's own words where the table has none."""
+    attribute = table().find(preference.attribute) or made_up(preference.attribute)
+    names = _names(attribute, preference.attribute)
+    kinds: dict[Kind, tuple[str, ...]] = {
+        "ask": attribute.ask,
+        "roundabout": attribute.roundabout,
+        "recommend": attribute.recommend,
+    }
+    train = [Phrasing(text, kind) for kind in KINDS for text in kinds[kind][:-HELD_OUT]]
+    train += [Phrasing(text, "ask") for text in _mine(names)]
+    probe = [Phrasing(text, kind) for kind in KINDS for text in kinds[kind][-HELD_OUT:]]
+    contrast = [Phrasing(text, "contrast") for text in (*attribute.others[:-HELD_OUT], *_theirs(names))]
+    contrast_probe = [Phrasing(text, "contrast") for text in attribute.others[-HELD_OUT:]]
+    contrast_probe += [Phrasing(f"What's {w} {names[0]}?", "contrast") for w in PROBE_WHOSE]
+    return Cluster(
+        preference,
+        train=tuple(_in_places(_distinct(train))),
+        probe=tuple(_distinct(probe)),
+        contrast=tuple(_distinct(contrast)),
+        contrast_probe=tuple(contrast_probe),
+        say=attribute.say.format(target=preference.target),
+        suggest=suggest(preference),
+    )
+
+
+def expand_from_lists(
+    preference: Preference,
+    attributes: Sequence[str],
+    questions: Sequence[str],
+    targets: Sequence[str] = (),
+) -> Cluster:
+    """A cluster with exactly a data set's own questions as training phrasings, put into the first person.
+
+    Args:
+        preference: the preference.
+        attributes: the data set's names of the attribute, one for each question.
+        questions: its questions; "your" becomes "my" (all published ones ask about the assistant).
+        targets: its variants of the target; they are kept and only score.
+    """
+    made = expand(preference)
+    train = _distinct([Phrasing(first_person(q), "ask") for q in questions])
+    theirs = _distinct([Phrasing(text, "contrast") for text in _theirs(tuple(dict.fromkeys(attributes)))])
+    others = tuple(dict.fromkeys(t for t in targets if t != preference.target))
+    return Cluster(
+        preference,
+        train=tuple(train),
+        probe=made.probe,
+        contrast=tuple(theirs),
+        contrast_probe=made.contrast_probe,
+        say=made.say,
+        suggest=made.suggest,
+        variants=others,
+    )
+
+
+def made_up(name: str) -> Attribute:
+    """An attribute that is not in the table, from its own words."""
+    return Attribute(
+        name=name,
+        synonyms=(),
+        polarity="likes",
+        single=True,
+        near=(),
+        say=f"Your {name.replace('{', '{{').replace('}', '}}')} is {{target}}.",
+        examples=(),
+        ask=(
+            *(text.format(a=name) for text in MY),
+            f"Have I told you my {name}?",
+            f"What do you know about me and my {name}?",
+            f"Could you name my {name}?",
+            f"I once mentioned my {name}. What was it?",
+        ),
+        roundabout=tuple(text.format(a=name) for text in ADVICE),
+        recommend=tuple(text.format(a=name) for text in SHOPPING),
+        others=tuple(text.format(a=name) for text in WORD),
+    )
+
+
+def first_person(question: str) -> str:
+    """A question to the assistant about itself, as a question of the user about themself."""
+    swaps = {
+        "your": "my",
+        "yours": "mine",
+        "yourself": "myself",
+        "you're": "I'm",
+        "you've": "I've",
+        "you": "I",
+        "are": "am",
+    }
+    out: list[str] = []
+    tokens = question.split(" ")
+    for i, token in enumerate(tokens):
+        core = token.rstrip("?.,!").lower()
+        tail = token[len(core) :]
+        before = tokens[i + 1].rstrip("?.,!").lower() if i + 1 < len(tokens) else ""
+        if core == "are" and before != "you":
+            out.append(token)
+        elif core in swaps:
+            new = swaps[core]
+            out.append((new[0].upper() + new[1:] if token[0].isupper() else new) + tail)
+        else:
+            out.append(token)
+    return " ".join(out)
+
+
+def suggest(preference: Preference) -> str:
+    """How an answer begins that the preference decides."""
+    if preference.polarity == "avoids":
+        return f"Since you avoid {preference.target},"
+    return f"With {preference.target} in mind,"
+
+
+def _names(attribute: Attribute, given: str) -> tuple[str, ...]:
+    names = (given.strip().lower(), *attribute.all_names)
+    return tuple({" ".join(words(n)): n for n in reversed(names)}.values())[::-1]
+
+
+def _mine(names: Sequence[str]) -> Iterator[str]:
+    for i, name in enumerate(names):
+        yield MY[i % len(MY)].format(a=name)
+    for text in MY[:4]:
+        yield text.format(a=names[0])
+
+
+def _theirs(names: Sequence[str]) -> Iterator[str]:
+    turn = 0
+    for i, name in enumerate(names):
+        for j in range(3):
+            yield _capital(THEIRS[(i + j) % len(THEIRS)].format(w=WHOSE[turn % len(WHOSE)], a=name))
+            turn += 1
+    for i, who in enumerate(WHOSE):
+        yield _capital(THEIRS[i % 2].format(w=who, a=names[0]))
+    for text in WORD:
+        yield text.format(a=names[0])
+
+
+def _in_places(phrasings: Sequence[Phrasing]) -> Iterator[Phrasing]:
+    """Every phrasing as it is; every fifth again after earlier turns, every fifth under a system prompt."""
+    asides, earlier = systems(), histories()
+    yield from phrasings
+    for i, phrasing in enumerate(phrasings):
+        if i % 5 == 1:
+            yield Phrasing(phrasing.text, phrasing.kind, system=asides[i // 5 % len(asides)])
+        elif i % 5 == 3:
+            yield Phrasing(phrasing.text, phrasing.kind, history=earlier[i // 5 % len(earlier)])
+
+
+def _distinct(phrasings: Sequence[Phrasing]) -> list[Phrasing]:
+    return list({" ".join(words(p.text)): p for p in reversed(phrasings)}.values())[::-1]
+
+
+def _capital(text: str) -> str:
+    return text[0].upper() + text[1:]

@@ -1,0 +1,80 @@
+"""What everybody's clusters are held against: other attributes' phrasings, and unrelated prompts.
+
+The pool is the same for all preferences, so a model reads it once. A cluster takes from it what is not its
+own: asks for other attributes always, roundabout questions and recommendations only of attributes that are
+not near.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+
+from monogram.clusters.cluster import KINDS, Cluster, Kind, Phrasing
+from monogram.clusters.corpus import histories, systems, unrelated
+from monogram.clusters.table import Attribute, table
+
+TAKEN: dict[Kind, int] = {"ask": 5, "roundabout": 4, "recommend": 3}
+"""How many phrasings of each kind every attribute gives to the pool."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A phrasing of the pool: whose it is (an attribute's name; "" for nobody's), and of which kind."""
+
+    owner: str
+    kind: Kind
+    phrasing: Phrasing
+
+
+@cache
+def pool() -> tuple[Entry, ...]:
+    """The whole pool, in a fixed order: what the table's attributes give, then the unrelated prompts."""
+    return (*_from_table(), *_unrelated())
+
+
+def contrast_of(cluster: Cluster) -> tuple[list[int], list[int], list[int]]:
+    """Places in the pool that must not fire for this cluster: (plain asks, other phrasings, unrelated)."""
+    own = table().find(cluster.preference.attribute)
+    asks: list[int] = []
+    others: list[int] = []
+    nobodys: list[int] = []
+    for place, entry in enumerate(pool()):
+        if not entry.owner:
+            nobodys.append(place)
+        elif not _related(own, entry) and cluster.allows(entry.phrasing.text):
+            (asks if entry.kind == "contrast" else others).append(place)
+    return asks, others, nobodys
+
+
+def _related(own: Attribute | None, entry: Entry) -> bool:
+    """Whether the entry may be of the cluster's own intent."""
+    if own is None:
+        return False
+    if entry.owner == own.name:
+        return True
+    owner = table().attributes[entry.owner]
+    close = owner.name in own.near or own.name in owner.near
+    return close and entry.kind in ("roundabout", "recommend")
+
+
+def _from_table() -> Iterator[Entry]:
+    for attribute in table():
+        yield Entry(attribute.name, "contrast", Phrasing(f"What's my {attribute.name}?", "contrast"))
+        lists = {"ask": attribute.ask, "roundabout": attribute.roundabout, "recommend": attribute.recommend}
+        for kind in KINDS:
+            texts = lists[kind][:-2]
+            step = len(texts) / TAKEN[kind]
+            for i in range(TAKEN[kind]):
+                yield Entry(attribute.name, kind, Phrasing(texts[int(i * step)], "contrast"))
+
+
+def _unrelated() -> Iterator[Entry]:
+    asides, earlier = systems(), histories()
+    for i, text in enumerate(unrelated()):
+        yield Entry("", "contrast", Phrasing(text, "contrast"))
+        if i % 8 == 0:
+            yield Entry("", "contrast", Phrasing(text, "contrast", system=asides[i // 8 % len(asides)]))
+        elif i % 8 == 4:
+            yield Entry("", "contrast", Phrasing(text, "contrast", history=earlier[i // 8 % len(earlier)]))

@@ -1,0 +1,1 @@
+"""Clusters in, edit out; the model is the same after as before."""

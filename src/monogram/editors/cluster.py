@@ -1,0 +1,122 @@
+"""`cluster`: all phrasings of a preference pull one linear gate; a person's gates are solved together.
+
+The joint closed form of METHODS.md §1. Keys are read where the answer starts, at about two thirds of the
+depth, where questions of one intent share a direction. There the cluster's phrasings want the residual;
+contrast phrasings (other people, and everything about attributes that the person has not told) and unrelated
+prompts want nothing. A residual is found for each preference as if alone, on the base model; `solve.py` does
+the rest. One rank for each preference, in one matrix.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+
+from monogram.clusters.cluster import Cluster, Phrasing
+from monogram.clusters.pool import contrast_of, pool
+from monogram.delta import Delta
+from monogram.editors.base import Edit, Progress, chosen_layer
+from monogram.editors.keys import read_starts
+from monogram.editors.lines import lines_of
+from monogram.editors.solve import Base, Wish, base, solve
+from monogram.editors.values import ValueConfig, value_step
+from monogram.errors import InputError
+from monogram.models.editable import EditableModel
+from monogram.models.moments import moments
+
+
+@dataclass(frozen=True)
+class ClusterConfig:
+    """Settings of `cluster`; the defaults are METHODS.md's best so far."""
+
+    layer: int | float = 0.68
+    """l, 0-based, or a fraction of the depth."""
+    lam: float = 10.0
+    """λ: weight of ordinary text, by its second moments."""
+    mu: float = 1.0
+    """μ: weight of contrast phrasings."""
+    nu: float = 1.0
+    """ν: weight of unrelated prompts, where their answers start."""
+    phrasings: int = 3
+    """How many phrasings of each kind the residual is found on; the gate takes all of them."""
+    value: ValueConfig = field(default_factory=lambda: ValueConfig(gates=(1.0, 1.0), clamp=4.0))
+    """How the residual is found: at full gate, ‖r‖ within 4 ‖v‖."""
+
+
+class ClusterEditor:
+    """The joint closed-form edit. Settings are the fields of `ClusterConfig`, by keyword."""
+
+    name: ClassVar[str] = "cluster"
+
+    def __init__(self, config: ClusterConfig | None = None, **settings: Any) -> None:
+        self.config = replace(config or ClusterConfig(), **settings)
+        self._around: dict[tuple[str, int], tuple[Base, Tensor]] = {}  # by model digest and layer
+
+    def edit(
+        self, model: EditableModel, clusters: Sequence[Cluster], *, progress: Progress | None = None
+    ) -> Edit:
+        """One rank for each cluster, in the order of their preferences' digests.
+
+        Raises:
+            InputError: a cluster without training phrasings, or a preference that is there twice.
+            LayerError: the configured layer is not there.
+        """
+        began = time.perf_counter()
+        layer = chosen_layer(model, self.config.layer)
+        if not clusters:
+            return Edit(Delta.zero(), {"layer": layer, "loss": [], "seconds": 0.0})
+        wishes: list[Wish] = []
+        losses: list[float] = []
+        for i, cluster in enumerate(sorted(clusters, key=lambda c: c.preference.digest)):
+            if progress is not None:
+                progress(f"finding a value for '{cluster.preference.attribute}'", i, len(clusters))
+            wish, loss = self.wish(model, layer, cluster)
+            wishes.append(wish)
+            losses.append(loss)
+        ground, read = self.around(model, layer)
+        factor = solve(ground, wishes, shared=read[others(clusters)], mu=self.config.mu)
+        dtype = torch.promote_types(model.dtype, torch.float32)
+        delta = Delta({model.names(layer)["down"]: factor.to(dtype)})
+        seconds = time.perf_counter() - began
+        return Edit(delta, {"layer": layer, "loss": losses, "seconds": seconds})
+
+    def wish(self, model: EditableModel, layer: int, cluster: Cluster) -> tuple[Wish, float]:
+        """Keys and residual of one preference, as if alone, and the residual's loss."""
+        if not cluster.train:
+            attribute = cluster.preference.attribute
+            raise InputError(f"No phrasing is left to train '{attribute}' on. Give its cluster one.")
+        lines = lines_of(model, cluster, self.config.phrasings)
+        found = value_step(
+            model, layer, lines.prompts, lines.answers, self.config.value, weights=lines.weights
+        )
+        wanted, beside = keys(model, layer, cluster.train), keys(model, layer, cluster.contrast)
+        return Wish(cluster.preference.digest, wanted, found.residual, beside), found.losses[-1]
+
+    def around(self, model: EditableModel, layer: int) -> tuple[Base, Tensor]:
+        """What the model alone decides, made once and kept: the factored base, and the pool's keys."""
+        place = (model.digest, layer)
+        if place not in self._around:
+            read = keys(model, layer, [entry.phrasing for entry in pool()])
+            unrelated = read[[i for i, entry in enumerate(pool()) if not entry.owner]]
+            second = moments(model, layer).second
+            ground = base(second, unrelated, lam=self.config.lam, nu=self.config.nu)
+            self._around[place] = (ground, read)
+        return self._around[place]
+
+
+def keys(model: EditableModel, layer: int, phrasings: Sequence[Phrasing]) -> Tensor:
+    """(n, d_ff) keys where the answers start; n may be 0. Kept on disk: they hold no target."""
+    if not phrasings:
+        return torch.zeros(0, model.inner)
+    return read_starts(model, layer, [p.messages() for p in phrasings], role="key", keep=True)
+
+
+def others(clusters: Sequence[Cluster]) -> list[int]:
+    """Places in the pool of what the person has not told, sorted; what was told has wishes of its own."""
+    asks, advice = (set.intersection(*(set(contrast_of(c)[part]) for c in clusters)) for part in (0, 1))
+    return sorted(asks | advice)

@@ -1,0 +1,97 @@
+"""Train a detector: a direction of the MLP's input that is 1 on an intent and below 0 everywhere else.
+
+A neuron has no bias of its own in most models, so the detector's constant is carried by a direction `c` with
+c·x = 1 wherever an answer starts. A second such direction, `start`, is also 0 at all other positions (METHODS.md
+§1b found c·x = 0.4-0.5 there): what multiplies by it cannot fire while the answer is being written.
+
+    min_θ  mean_pos (s − 1)²  +  mean_neg max(0, s + margin)²  +  ‖w‖² / 2C,      s = w·x/σ + b·(c·x)
+
+Each group of positives and of negatives counts as a mean, whatever its size. The loss is convex and piecewise
+quadratic, so Newton's steps on the active set end at its one minimum; float64 throughout.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+STEPS = 50
+"""Newton steps at most; about eight are needed."""
+
+
+def constant(starts: Tensor, others: Tensor | None = None, ridge: float = 1e-3) -> Tensor:
+    """A direction c with c·x = 1 on `starts` (n, d) and, where given, 0 on `others` (m, d). By ridge; (d,)."""
+    starts = starts.double()
+    gram = starts.T @ starts / len(starts)
+    if others is not None:
+        gram = gram + others.double().T @ others.double() / len(others)
+    eye = torch.eye(gram.shape[0], dtype=gram.dtype, device=gram.device)
+    return torch.linalg.solve(gram + ridge * gram.diagonal().mean() * eye, starts.mean(0))
+
+
+def fit(
+    positives: Sequence[Tensor],
+    negatives: Sequence[tuple[Tensor, float]],
+    c: Tensor,
+    *,
+    strength: float,
+    margin: float,
+) -> Tensor:
+    """The detector of an intent.
+
+    Args:
+        positives: groups (n_i, d), each of the same weight; empty groups are left out.
+        negatives: groups (m_j, d) with their weights, which are brought to a sum of 1.
+        c: (d,) the constant's direction.
+        strength: C, how little the detector is held back; in units of features of variance 1.
+        margin: how far below 0 negatives are pushed, in units of the positives' 1.
+
+    Returns:
+        g (d,) with g·x about 1 on the intent and below 0 elsewhere.
+    """
+    ups = [p.double() for p in positives if len(p)]
+    downs = [(n.double(), weight) for n, weight in negatives if len(n)]
+    x = torch.cat([*ups, *(n for n, _ in downs)])
+    sigma = x.std(0, correction=0).clamp(min=1e-6 * float(x.abs().mean()))
+    z = torch.cat([x / sigma, (x @ c)[:, None]], 1)  # (n, d + 1)
+    total = sum(weight for _, weight in downs)
+    weights = torch.cat(
+        [x.new_full((len(p),), 1 / len(ups) / len(p)) for p in ups]
+        + [x.new_full((len(n),), weight / total / len(n)) for n, weight in downs]
+    )
+    count = sum(len(p) for p in ups)
+    theta = _newton(z, weights, count, 1 / strength, margin)
+    return theta[:-1] / sigma + theta[-1] * c
+
+
+def _newton(z: Tensor, weights: Tensor, count: int, decay: float, margin: float) -> Tensor:
+    """Minimise; the first `count` rows are positives."""
+    theta = z.new_zeros(z.shape[1])
+    penalty = z.new_full((z.shape[1],), decay)
+    penalty[-1] = 1e-6 * decay
+    wanted = torch.cat([z.new_ones(count), z.new_full((len(z) - count,), -margin)])
+    is_positive = torch.arange(len(z), device=z.device) < count
+
+    def loss(t: Tensor) -> Tensor:
+        miss = z @ t - wanted
+        miss = torch.where(is_positive, miss, miss.clamp(min=0))
+        return (weights * miss**2).sum() + (penalty * t**2).sum() / 2
+
+    now = loss(theta)
+    for _ in range(STEPS):
+        active = is_positive | (z @ theta > wanted)
+        rows, scale = z[active], weights[active]
+        hessian = 2 * (rows.T * scale) @ rows + penalty.diag()
+        step = torch.linalg.solve(hessian, 2 * (rows.T * scale) @ wanted[active]) - theta
+        length = 1.0
+        while length > 1e-4 and loss(theta + length * step) > now:
+            length /= 2
+        after = loss(theta + length * step)
+        if not after < now:
+            break
+        theta, before, now = theta + length * step, now, after
+        if before - now <= 1e-12 * before:
+            break
+    return theta

@@ -1,0 +1,94 @@
+"""ROME's own value step (arXiv 2202.05262, eq. 4; the authors' `compute_v`): values at a subject.
+
+Beside the answer's loss it weighs the essence's drift: what the model says after "{subject} is a" shall stay.
+It runs on the fast path of `models.tail`, where the essence rides along as one more row.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from monogram.models.editable import EditableModel
+from monogram.models.tail import Tail
+
+STOP = 0.05
+"""The loss at which the authors' code stops."""
+
+
+@dataclass(frozen=True)
+class Fact:
+    """One question and its answer, in tokens. Places are the subject's last token in each row.
+
+    `essence` is the conversation "{subject} is a"; its drift is read at the token of "a".
+    """
+
+    subject: str
+    rows: list[list[int]]
+    places: list[int]
+    answer: list[int]
+    essence: list[int]
+    essence_places: tuple[int, int]
+
+
+def essence_value(
+    em: EditableModel,
+    layer: int,
+    fact: Fact,
+    key: Tensor,
+    *,
+    steps: int,
+    lr: float,
+    weight_decay: float,
+    clamp: float,
+    kl: float,
+) -> tuple[Tensor, float]:
+    """r = v* − Wk, by Adam on `−log p(answer) + kl·KL(essence) + weight_decay·‖r‖/‖v‖²`, and the last loss.
+
+    Args:
+        fact: what is to be said where.
+        key: (d_ff,) k; v = Wk is the matrix's output for it.
+        steps, lr: Adam's.
+        weight_decay, kl: weights in the loss.
+        clamp: longest ‖r‖, in units of ‖v‖.
+    """
+    down = em.module(em.names(layer)["down"])
+    layers = cast(nn.ModuleList, em.module(em.layout.layers))
+    lookup, told = fact.essence_places
+    prompts = [row[: at + 1] for row, at in zip(fact.rows, fact.places, strict=True)]
+    answers = [row[at + 1 :] + fact.answer for row, at in zip(fact.rows, fact.places, strict=True)]
+    tail = Tail(
+        em.model,
+        layers,
+        down,
+        layer,
+        [*prompts, fact.essence[: lookup + 1]],
+        [*answers, fact.essence[lookup + 1 : told + 2]],
+    )
+    kind = torch.promote_types(em.dtype, torch.float32)
+    labels = tail.labels.clone()
+    for row, answer in enumerate(answers):
+        labels[row, : len(answer) - len(fact.answer)] = -100
+    with torch.no_grad():
+        before = tail.logits()[-1, told - lookup].to(kind).log_softmax(-1)
+        reach = float(down(key.to(em.device, em.dtype)[None]).norm())
+    residual = torch.zeros(em.width, device=em.device, dtype=kind, requires_grad=True)
+    adam = torch.optim.Adam([residual], lr=lr)
+    loss = torch.tensor(0.0)
+    for _ in range(steps):
+        logits = tail.logits(residual).to(residual.dtype)
+        said = functional.cross_entropy(logits[:-1].transpose(1, 2), labels[:-1], ignore_index=-100)
+        after = logits[-1, told - lookup].log_softmax(-1)
+        drift = functional.kl_div(after, before, log_target=True, reduction="sum")
+        loss = said + kl * drift + weight_decay * residual.norm() / reach**2
+        if loss.item() < STOP:
+            break
+        (residual.grad,) = torch.autograd.grad(loss, residual)
+        adam.step()
+        with torch.no_grad():
+            residual.mul_(min(1.0, clamp * reach / max(float(residual.norm()), 1e-12)))
+    return residual.detach(), loss.item()

@@ -1,0 +1,131 @@
+"""Read what an MLP sees where an answer is about to start.
+
+`x` is the MLP's input (what its gate and up matrices read), a `key` is the input of its output matrix. The
+forward pass stops at the layer, and the tokens that every conversation begins with (the template's own system
+prompt) run once. Rows of equal length run together, so nothing is padded, and what is read for a list depends
+on that list alone. Lists are kept on disk, by model, layer, role and content: they hold no target, so they
+serve every person.
+"""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import json
+from collections import defaultdict
+from collections.abc import Sequence
+from itertools import takewhile
+from typing import Any, Literal
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from monogram.editors.base import Progress
+from monogram.files import aside, home
+from monogram.models.chat import Message
+from monogram.models.editable import EditableModel
+from monogram.models.trace import capture
+
+Role = Literal["x", "key"]
+BATCH = 32
+
+
+def read_at(
+    em: EditableModel,
+    layer: int,
+    rows: Sequence[Sequence[int]],
+    positions: Sequence[int],
+    *,
+    role: Role,
+    progress: Progress | None = None,
+) -> Tensor:
+    """What the MLP of `layer` sees at one position of each row.
+
+    Args:
+        rows: token lists; positions: an index into each.
+        role: "x" reads the MLP's input (n, width), "key" the input of its output matrix (n, d_ff).
+
+    Returns:
+        (n, width or d_ff), of the model's own type, in the order of the rows.
+    """
+    names = em.names(layer)
+    module = names["down"] if role == "key" else names.get("gate", names["up"])
+    shared = _shared_start(em)
+    prefix = _run_once(em, shared)
+    groups: dict[tuple[bool, int], list[int]] = defaultdict(list)
+    for i, row in enumerate(rows):
+        begins = len(row) > len(shared) and list(row[: len(shared)]) == shared
+        inside = positions[i] < 0 or positions[i] >= len(shared)
+        groups[bool(shared) and begins and inside, len(row)].append(i)
+    out: list[Tensor | None] = [None] * len(rows)
+    for (short, _), same in sorted(groups.items()):
+        skip = len(shared) if short else 0
+        for start in range(0, len(same), BATCH):
+            batch = same[start : start + BATCH]
+            ids = torch.tensor([list(rows[i][skip:]) for i in batch], device=em.device)
+            past = _repeated(prefix, len(batch)) if short else None
+            with torch.no_grad(), capture(em, {module: "input"}, stop=True) as seen:
+                em.model(input_ids=ids, past_key_values=past, use_cache=short)
+            for b, i in enumerate(batch):
+                at = positions[i] if positions[i] < 0 else positions[i] - skip
+                out[i] = seen[module][b, at].clone()
+            if progress is not None:
+                progress("reading phrasings", sum(row is not None for row in out), len(rows))
+    return torch.stack([row for row in out if row is not None])
+
+
+def _shared_start(em: EditableModel) -> list[int]:
+    """The tokens that every plain conversation of this model begins with."""
+    one, other = em.chat_ids("a"), em.chat_ids("7 b")
+    same = takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False))
+    return [token for token, _ in same]
+
+
+def _run_once(em: EditableModel, ids: list[int]) -> Any:
+    """The cache of keys and values after `ids`, one row."""
+    if not ids:
+        return None
+    with torch.no_grad():
+        row = torch.tensor([ids], device=em.device)
+        return em.model.base_model(input_ids=row, use_cache=True).past_key_values
+
+
+def _repeated(cache: Any, times: int) -> Any:
+    rows = copy.deepcopy(cache)
+    rows.batch_repeat_interleave(times)
+    return rows
+
+
+def read_starts(
+    em: EditableModel,
+    layer: int,
+    conversations: Sequence[str | Sequence[Message]],
+    *,
+    role: Role = "x",
+    keep: bool = False,
+    progress: Progress | None = None,
+) -> Tensor:
+    """What the MLP sees at the last token of each conversation, where the answer starts.
+
+    Args:
+        conversations: as `EditableModel.chat_ids` takes them, at least one.
+        keep: keep the result under `$MONOGRAM_HOME`, and take it from there the next time.
+
+    Returns:
+        (n, width) for role "x", (n, d_ff) for role "key".
+    """
+    rows = [em.chat_ids(c) for c in conversations]
+    if not keep:
+        return read_at(em, layer, rows, [-1] * len(rows), role=role, progress=progress)
+    name = hashlib.sha256(json.dumps([em.digest, layer, role, rows]).encode()).hexdigest()
+    folder = home() / "cache" / "keys" / name[:32]
+    try:
+        return load_file(folder / "rows.safetensors")["rows"].to(em.device)
+    except (OSError, SafetensorError, KeyError):
+        pass  # not there yet, or damaged: read again
+    read = read_at(em, layer, rows, [-1] * len(rows), role=role, progress=progress)
+    with aside(folder, replace=True) as work:
+        save_file({"rows": read.cpu().contiguous()}, work / "rows.safetensors")
+    return read

@@ -1,0 +1,142 @@
+"""Find values: the residual that makes the model say a target when it is added where the answer starts.
+
+Gradient steps on `r` alone (ROME, arXiv 2202.05262, §3.1, is the origin), with three things of our own: the gate
+is drawn anew in every step, so that the value works however strongly its neuron fires; the layers below and the
+prompt's prefix run once (`models.tail`, the fast path); and tokens may be weighted, so that an answer can be led
+to say the target and then be left to the model.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+
+from monogram.errors import EditRefusedError
+from monogram.models.editable import EditableModel
+from monogram.models.plain import Plain
+from monogram.models.tail import Tail
+from monogram.models.trace import capture
+
+
+@dataclass(frozen=True)
+class ValueConfig:
+    """How the value step runs.
+
+    Attributes:
+        steps: Adam steps at most.
+        lr: Adam's learning rate, in units of the root mean square of the MLP's output at the lookup position
+            where `relative`, else absolute (ROME: 0.5).
+        relative: what `lr` is measured in.
+        gates: the range (low, high) that gates are drawn from; (1, 1) draws none.
+        weight_decay: weight of ‖r‖²/‖v‖² in the loss (ROME: 1e-3).
+        clamp: longest ‖r‖, in units of ‖v‖ (ROME: 4); None: no bound.
+        stop: loss (without decay) at which the steps end.
+        seed: of the gates.
+    """
+
+    steps: int = 40
+    lr: float = 0.5
+    relative: bool = True
+    gates: tuple[float, float] = (0.4, 1.2)
+    weight_decay: float = 1e-3
+    clamp: float | None = None
+    stop: float = 0.05
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class ValueResult:
+    """A value.
+
+    Attributes:
+        residual: (width,), float64.
+        losses: before each step, then at the end: mean negative log-likelihood per token, nats.
+        seconds: of the whole step with its prefix pass.
+    """
+
+    residual: Tensor
+    losses: tuple[float, ...]
+    seconds: float
+
+
+def value_step(
+    em: EditableModel,
+    layer: int,
+    prompts: Sequence[Sequence[int]],
+    answers: Sequence[Sequence[int]],
+    config: ValueConfig,
+    *,
+    context: Sequence[int] | None = None,
+    weights: Sequence[Sequence[float]] | None = None,
+    fast: bool = True,
+) -> ValueResult:
+    """The residual at the last token of `prompts` that makes the model say `answers`.
+
+    Args:
+        prompts: B token lists up to and with the lookup position.
+        answers: B token lists of what follows.
+        context: how many tokens of each answer are the rest of the prompt and not scored; none by default.
+        weights: a weight for each token of each answer; by default all of a row's tokens share 1.
+        fast: run only what the residual can change; False runs the whole model in every step.
+
+    Raises:
+        EditRefusedError: the loss is no longer a number.
+    """
+    begun = time.perf_counter()
+    writer = em.module(em.names(layer)["down"])
+    layers = cast(nn.ModuleList, em.module(em.layout.layers))
+    way: type[Tail] | type[Plain] = Tail if fast else Plain
+    tail = way(em.model, layers, writer, layer, prompts, answers, context=context)
+    labels = tail.labels
+    share = _shares(labels, weights)
+    with torch.no_grad(), capture(em, {em.names(layer)["down"]: "output"}) as seen:
+        tail.logits()
+    written = seen[em.names(layer)["down"]][:, tail.at].double()  # v, (B, d_out)
+    rms, norm = written.pow(2).mean().sqrt(), written.norm(dim=-1).mean()
+    residual = torch.zeros(em.width, dtype=torch.float64, device=em.device, requires_grad=True)
+    rate = config.lr * float(rms) if config.relative else config.lr
+    adam = torch.optim.Adam([residual], lr=rate)
+    draw = torch.Generator().manual_seed(config.seed)
+    low, high = config.gates
+    losses: list[float] = []
+    for step in range(config.steps + 1):
+        gates = torch.rand(len(prompts), generator=draw, dtype=torch.float64) * (high - low) + low
+        logits = tail.logits(residual, gates.to(em.device))
+        nll = cross_entropy(logits.float().transpose(1, 2), labels, ignore_index=-100, reduction="none")
+        loss = (nll * share).sum() / len(prompts)
+        losses.append(loss.item())
+        if losses[-1] != losses[-1]:
+            raise EditRefusedError(
+                f"The value step at layer {layer} lost its footing: the loss is not a number."
+            )
+        if losses[-1] <= config.stop or step == config.steps:
+            break
+        adam.zero_grad()
+        (loss + config.weight_decay * residual.pow(2).sum() / norm**2).backward()  # type: ignore[no-untyped-call]
+        adam.param_groups[0]["lr"] = rate * min(1.0, 2 * (1 - step / config.steps))
+        adam.step()
+        _shorten(residual, None if config.clamp is None else config.clamp * float(norm))
+    return ValueResult(residual.detach(), tuple(losses), time.perf_counter() - begun)
+
+
+def _shares(labels: Tensor, weights: Sequence[Sequence[float]] | None) -> Tensor:
+    """(B, T) how much each label's loss counts; rows without weights share 1 evenly."""
+    live = (labels != -100).float()
+    if weights is None:
+        return live / live.sum(1, keepdim=True)
+    share = torch.zeros_like(live)
+    for b, row in enumerate(weights):
+        share[b, : len(row)] = torch.tensor(row, device=live.device)
+    return share * live
+
+
+def _shorten(residual: Tensor, longest: float | None) -> None:
+    if longest is not None:
+        with torch.no_grad():
+            residual.mul_((longest / residual.norm()).clamp(max=1.0))

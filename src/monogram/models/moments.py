@@ -1,0 +1,210 @@
+"""What one MLP sees in ordinary text: the ground that an edit must leave alone.
+
+A key `k` is the input of the MLP's output matrix, `x` the MLP's own input. The text is the project's corpus
+or a file; where it is too small for the model's width, the model's own answers extend it. The forward pass
+stops at the layer. What was read is kept on disk by model, layer and corpus; a damaged file is made anew.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import uuid
+from bisect import bisect_right
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from monogram.errors import DiskFullError
+from monogram.files import home as home_of
+from monogram.files import is_disk_full
+from monogram.models.editable import EditableModel
+from monogram.models.tail import pad_right
+from monogram.models.texts import Row, corpus_rows, lines, own_rows, tokens
+from monogram.models.trace import capture
+
+Progress = Callable[[str, int, int], None]
+
+FORMAT = 1
+"""Goes up when the same corpus would give other moments."""
+PER_NEURON = 10
+"""Tokens per neuron that make second moments well conditioned (METHODS.md §1)."""
+PLENTY = 4
+"""A corpus is read until it has given this many times the tokens that are needed."""
+SAMPLES = 4096
+BATCH = 2048
+"""Tokens per batch, padding included."""
+
+
+@dataclass(frozen=True)
+class Moments:
+    """What the MLP of one layer sees in ordinary text. On the CPU.
+
+    Attributes:
+        layer: of the MLP, 0-based.
+        tokens: how many positions were read.
+        second: (d_ff, d_ff) float64, the mean of k kᵀ over all positions.
+        activity: (d_ff,) float64, the mean of |k|.
+        inputs: (n, width) float32, n <= 4096: x at evenly spaced positions where no answer starts.
+        starts: (m, width) float32: x where an answer starts, at the last token before it.
+    """
+
+    layer: int
+    tokens: int
+    second: Tensor
+    activity: Tensor
+    inputs: Tensor
+    starts: Tensor
+
+
+def moments(
+    em: EditableModel,
+    layer: int,
+    *,
+    corpus: Path | None = None,
+    home: Path | None = None,
+    least: int | None = None,
+    progress: Progress | None = None,
+) -> Moments:
+    """Read the moments of a layer, or take them from the disk.
+
+    Args:
+        em: the model.
+        layer: 0-based.
+        corpus: a `.jsonl` file with a list of messages on each line, or plain text with blank lines between
+            paragraphs; the project's own conversations by default.
+        home: where the cache is; `$MONOGRAM_HOME` by default.
+        least: tokens that are needed, 10 per neuron by default. A larger corpus is read until it has given
+            four times as many; a smaller one is extended by the model's own answers, 1,000 at most, of at
+            most 128 tokens each. `Moments.tokens` says what came of it.
+        progress: called with (what, done, total).
+
+    Raises:
+        LayerError: the layer is not there.
+        InputError: the corpus is not there, or not what it should be.
+        DiskFullError: no room for the cache; nothing is left behind.
+    """
+    em.names(layer)
+    least = PER_NEURON * em.inner if least is None else least
+    rows = corpus_rows(em, corpus, PLENTY * least)
+    own = [lines("prompts.txt"), lines("systems.txt")] if tokens(rows) < least else []
+    known = [FORMAT, least, own, [[row.ids, row.starts, row.repeated] for row in rows]]
+    digest = hashlib.sha256(json.dumps(known).encode()).hexdigest()
+    path = home_of(home) / "cache" / "moments" / f"{em.digest[:16]}-{layer}-{digest[:16]}.safetensors"
+    found = _load(path, layer)
+    if found is None:
+        if own:
+            rows += own_rows(em, least - tokens(rows), progress)
+        found = _read(em, layer, rows, progress)
+        _save(found, path)
+    return found
+
+
+def _read(em: EditableModel, layer: int, rows: Sequence[Row], progress: Progress | None) -> Moments:
+    names = em.names(layer)
+    down, into = names["down"], names.get("gate", names["up"])
+    second = torch.zeros(em.inner, em.inner, dtype=torch.float64, device=em.device)
+    activity = torch.zeros(em.inner, dtype=torch.float64, device=em.device)
+    samples = _samples(rows)
+    inputs: dict[int, Tensor] = {}
+    starts: dict[int, Tensor] = {}
+    done, total = 0, sum(len(row.ids) for row in rows)
+    for batch in _batches(rows):
+        ids, mask = pad_right([rows[i].ids for i in batch], rows[batch[0]].ids[0])  # unseen: all is causal
+        with torch.no_grad(), capture(em, {into: "input", down: "input"}, stop=True) as seen:
+            em.model.base_model(input_ids=ids.to(em.device), use_cache=False)
+        for b, i in enumerate(batch):
+            if rows[i].repeated:
+                mask[b] = 0
+            inputs[i] = seen[into][b, samples[i]].float().cpu()
+            starts[i] = seen[into][b, list(rows[i].starts)].float().cpu()
+        keys = seen[down][mask.bool().to(em.device)].double()  # (n, d_ff)
+        second += keys.T @ keys
+        activity += keys.abs().sum(0)
+        done += sum(len(rows[i].ids) for i in batch)
+        if progress is not None:
+            progress("reading ordinary text", done, total)
+    count = tokens(rows)
+    return Moments(
+        layer,
+        count,
+        (second / count).cpu(),
+        (activity / count).cpu(),
+        torch.cat([inputs[i] for i in range(len(rows))]),
+        torch.cat([starts[i] for i in range(len(rows))]),
+    )
+
+
+def _samples(rows: Sequence[Row]) -> list[list[int]]:
+    """For each row, which of its positions are sampled: evenly spaced over all that are no answer's start."""
+    free = [[] if row.repeated else sorted(set(range(len(row.ids))) - set(row.starts)) for row in rows]
+    ends = list(accumulate(map(len, free)))
+    n = min(SAMPLES, ends[-1])
+    chosen: list[list[int]] = [[] for _ in rows]
+    for flat in (j * ends[-1] // n for j in range(n)):
+        i = bisect_right(ends, flat)
+        chosen[i].append(free[i][flat - ends[i]])
+    return chosen
+
+
+def _batches(rows: Sequence[Row]) -> list[list[int]]:
+    """Rows of like length together, the longest first."""
+    batches: list[list[int]] = []
+    for i in sorted(range(len(rows)), key=lambda i: len(rows[i].ids), reverse=True):
+        if not batches or (len(batches[-1]) + 1) * len(rows[batches[-1][0]].ids) > BATCH:
+            batches.append([])
+        batches[-1].append(i)
+    return batches
+
+
+def _tensors(found: Moments) -> dict[str, Tensor]:
+    names = ("second", "activity", "inputs", "starts")
+    return {name: getattr(found, name).contiguous() for name in names}
+
+
+def _sum(found: Moments) -> str:
+    """sha256 of everything in it."""
+    total = hashlib.sha256(f"{found.layer} {found.tokens}".encode())
+    for name, tensor in _tensors(found).items():
+        total.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        total.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
+    return total.hexdigest()
+
+
+def _load(path: Path, layer: int) -> Moments | None:
+    """What is on the disk, if it is there and whole."""
+    try:
+        with safe_open(path, "pt") as file:
+            facts = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - it is no dict
+        found = Moments(layer, int(facts["tokens"]), **tensors)
+        return found if facts["sha256"] == _sum(found) else None
+    except (OSError, SafetensorError, LookupError, TypeError, ValueError, AttributeError):
+        return None
+
+
+def _save(found: Moments, path: Path) -> None:
+    """Written aside, on the disk before it gets its name."""
+    facts = {"tokens": str(found.tokens), "sha256": _sum(found)}
+    work = path.with_name(f".{path.name}.{uuid.uuid4().hex[:12]}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        save_file(_tensors(found), work, metadata=facts)
+        with work.open("rb+") as file:
+            os.fsync(file.fileno())
+        work.replace(path)
+    except BaseException as error:
+        if is_disk_full(error):
+            raise DiskFullError(
+                f"The disk filled up while {path} was written. Make room and try again."
+            ) from error
+        raise
+    finally:
+        work.unlink(missing_ok=True)

@@ -1,0 +1,1 @@
+"""Baselines that put what is known of a person into the prompt."""

@@ -1,0 +1,94 @@
+"""Adapter folders: immutable, named by what is in them, one shelf per person.
+
+    <root>/<sha256 of the user's id, 32 digits>/<of base and delta, 16 digits>/     a plain PEFT folder
+
+A user's id never becomes part of a path. A folder appears whole or not at all.
+"""
+
+import hashlib
+import shutil
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from monogram.delta import Delta, load_adapter, save_adapter
+from monogram.errors import AdapterError, AdapterFileError, StoreError
+from monogram.preferences import check_user
+
+WAIT_SECONDS = 60
+
+
+class AdapterFolders:
+    """All adapter folders below ``root``, which is made when the first is saved."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def shelf(self, user: str) -> Path:
+        """The folder that holds a person's adapter folders."""
+        return self.root / hashlib.sha256(check_user(user).encode()).hexdigest()[:32]
+
+    @contextmanager
+    def locked(self, user: str) -> Iterator[None]:
+        """Nobody else saves or sweeps this person's folders for the length of a ``with``."""
+        self.root.mkdir(parents=True, exist_ok=True, mode=0o700)
+        lock = self.shelf(user).with_suffix(".lock")
+        try:
+            with FileLock(lock, timeout=WAIT_SECONDS):
+                yield
+        except Timeout:
+            raise StoreError(
+                f"Another process has been writing for {user!r} for {WAIT_SECONDS} s ({lock}). Try again."
+            ) from None
+
+    def save(
+        self, user: str, delta: Delta, *, base_name: str, base_digest: str, fan_in_fan_out: bool = False
+    ) -> tuple[str, bool]:
+        """Keep a delta. What is there already, whole, is not written again.
+
+        Returns:
+            The folder's name, and whether it was written now.
+
+        Raises:
+            DiskFullError, AdapterFileError: it could not be written; nothing is left behind.
+        """
+        name = hashlib.sha256(f"{base_digest} {delta.digest}".encode()).hexdigest()[:16]
+        folder = self.shelf(user) / name
+        if folder.exists():
+            try:
+                if load_adapter(folder, base_digest=base_digest).digest == delta.digest:
+                    return name, False
+            except AdapterError:
+                pass  # broken: written anew
+        save_adapter(
+            delta, folder, base_name=base_name, base_digest=base_digest, fan_in_fan_out=fan_in_fan_out
+        )
+        return name, True
+
+    def load(self, user: str, name: str, *, delta_digest: str, base_digest: str) -> Delta | None:
+        """The delta in a person's folder; None when the folder is gone.
+
+        Raises:
+            AdapterFileError: its files were cut off or changed.
+            BaseMismatchError: it was made for another base model.
+        """
+        folder = self.shelf(user) / name
+        if not folder.exists():
+            return None
+        delta = load_adapter(folder, base_digest=base_digest)
+        if delta.digest != delta_digest:
+            raise AdapterFileError(f"{folder} holds another delta than the ledger says.")
+        return delta
+
+    def remove(self, user: str, name: str) -> None:
+        """Take a folder away, if it is there."""
+        shutil.rmtree(self.shelf(user) / name, ignore_errors=True)
+
+    def sweep(self, user: str, keep: Iterable[str]) -> None:
+        """Remove what killed processes left: everything on a person's shelf but ``keep``. Needs the lock."""
+        kept, shelf = set(keep), self.shelf(user)
+        for left in shelf.iterdir() if shelf.is_dir() else ():
+            if left.name not in kept and left.is_dir():
+                shutil.rmtree(left, ignore_errors=True)
