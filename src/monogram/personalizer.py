@@ -3,8 +3,9 @@
     monogram = compile_monogram(model, [Preference("hobby", "Hiking")])
     monogram.delta, monogram.receipt
 
-The delta is a pure function of the model, the editor with its settings, and the *set* of preferences (DESIGN.md,
-promise 2). An edit is checked before it is kept: one that harms is tried gentler, then refused, and nothing is changed.
+The delta is a pure function of the model, the editor with its settings, and the *set* of preferences
+(DESIGN.md, promise 2). An edit is checked before it is kept: one that harms is tried gentler, then refused,
+and nothing is changed.
 """
 
 from __future__ import annotations
@@ -73,7 +74,7 @@ def compile_monogram(
     Args:
         preferences: the set; order does not matter.
         editor: which editor, by name.
-        avoid: questions that are going to be evaluated; phrasings that equal or nearly equal them don't train.
+        avoid: questions that are going to be evaluated; phrasings that (nearly) equal one don't train.
         check: measure a receipt, and refuse an edit that harms.
         limits: what counts as harm.
         settings: of the editor.

@@ -1,8 +1,8 @@
 """The receipt: what was measured right after an edit, on phrasings that never trained.
 
-It asks for every preference (recall), asks about other people (leak) and about other things of the same person
-(crosstalk), compares the next word on unrelated prompts (drift), and says what the edit cost. An edit that harms is
-known by it before it is kept.
+It asks for every preference (recall), asks about other people (leak) and about other things of the same
+person (crosstalk), compares the next word on unrelated prompts (drift), and says what the edit cost. An edit
+that harms is known by it before it is kept.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from monogram.models.generate import generate
 from monogram.models.tail import pad_left
 from monogram.scoring import recall
 
-TOKENS = 32
+TOKENS = 24
 """Longest probed answer."""
 OTHERS = ("pet", "profession", "location", "hobby", "music", "name")
 """Attributes that are asked for as crosstalk probes, if the person has no preference of them."""
@@ -125,15 +125,17 @@ def probe(
     others = [name for name in OTHERS if name not in taken][:4]
     asked += [("crosstalk", -1, f"What's my {name}?") for name in others]
     questions = [question for _, _, question in asked]
-    said = generate(
-        model,
-        questions,
-        deltas=delta,
-        max_new_tokens=TOKENS,
-        on_done=None if progress is None else lambda i, _: progress("checking the edit", i, len(questions)),
-    )
+    done = 0
+
+    def count(_row: int, _answer: str) -> None:
+        nonlocal done
+        done += 1
+        if progress is not None:
+            progress("checking the edit", done, len(questions))
+
+    said = generate(model, questions, deltas=delta, max_new_tokens=TOKENS, on_done=count)
     marks: list[bool | None] = []
-    for (kind, i, question), answer in zip(asked, said, strict=True):
+    for (_, i, question), answer in zip(asked, said, strict=True):
         owners = clusters if i < 0 else [clusters[i]]
         named = [recall(c.preference.target, answer, question=question, attribute=c.preference.attribute) for c in owners]
         marks.append(None if all(n is None for n in named) else any(named))

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from monogram.bench import scoring
+from monogram import scoring
 from monogram.bench.probes import put_to_assistant
 from monogram.bench.upqa import command_line, own_items, task
 from monogram.clusters.table import table

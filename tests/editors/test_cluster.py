@@ -15,7 +15,7 @@ from monogram.clusters.pool import pool
 from monogram.delta import Delta
 from monogram.editors import cluster as room
 from monogram.editors.cluster import ClusterEditor, others
-from monogram.editors.lines import lines_of
+from monogram.editors.lines import lines_of, opening
 from monogram.editors.values import ValueConfig, value_step
 from monogram.errors import InputError, LayerError
 from monogram.models.editable import EditableModel
@@ -25,7 +25,7 @@ from tests import tiny
 
 KINDS = ("llama", "gpt2", "gemma3_text")
 VALUE = ValueConfig(steps=5, gates=(1.0, 1.0), clamp=4.0)
-SETTINGS = {"layer": 1, "phrasings": 1, "value": VALUE}
+SETTINGS = {"layer": 1, "phrasings": 1, "value": VALUE, "advice": True}
 POOL = (*pool()[:8], *[entry for entry in pool() if not entry.owner][-4:])
 WEIGHTS = {"lam": 0.5, "mu": 2.0, "nu": 0.7}
 
@@ -85,7 +85,7 @@ def test_it_is_the_dense_normal_equations_solved_directly(kind: str) -> None:
     around = read(em, 1, [entry.phrasing for entry in POOL])
     m = m + 0.7 * around[8:].T @ around[8:] / 4
     m = m + 1e-6 * m.diagonal().mean() * torch.eye(em.inner, dtype=torch.float64)
-    m = m + 2.0 * around[[0, 1, 6]].T @ around[[0, 1, 6]] / 3
+    m = m + 2.0 * around[[0, 6]].T @ around[[0, 6]] / 2 + 2.0 * torch.outer(around[1], around[1])
     wanted = [read(em, 1, c.train) for c in clusters]
     for c, keys in zip(clusters, wanted, strict=True):
         beside = read(em, 1, c.contrast)
@@ -119,6 +119,21 @@ def test_a_forgotten_preference_was_never_there_to_the_bit() -> None:
     assert editor.edit(em, []).delta == Delta.zero()
 
 
+def test_asks_alone_train_unless_advice_is_wanted_and_the_bare_target_may_be_the_answer() -> None:
+    em, asks = tiny.editable(), cluster().of_kind("ask")
+    plain, _ = ClusterEditor(**(SETTINGS | {"advice": False})).wish(em, 1, cluster())
+    assert torch.allclose(plain.keys.double(), read(em, 1, asks))
+    bare, _ = ClusterEditor(**SETTINGS, answer="target").wish(em, 1, cluster())
+    lines = lines_of(em, cluster(), 1)
+    answers = [opening(em, "Hiking"), *lines.answers[1:]]
+    weights = [[1 / 6] * 6, *lines.weights[1:]]
+    value = value_step(em, 1, lines.prompts, answers, VALUE, weights=weights)
+    assert torch.equal(bare.residual, value.residual)
+    advice = replace(cluster(), train=cluster().of_kind("recommend"))
+    only, _ = ClusterEditor(**(SETTINGS | {"advice": False})).wish(em, 1, advice)
+    assert len(only.keys) == 1
+
+
 def test_what_the_model_alone_decides_is_factored_once(monkeypatch: pytest.MonkeyPatch) -> None:
     made: list[int] = []
     plain = room.base
@@ -144,11 +159,12 @@ def test_deltas_of_float32_models_are_float32() -> None:
 def test_what_the_person_told_is_nobody_elses_contrast(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.undo()
     hobby, job = expand(Preference("hobby", "Hiking")), expand(Preference("profession", "Baker"))
-    alone = {pool()[place].phrasing.text for place in others([hobby])}
-    both = {pool()[place].phrasing.text for place in others([job, hobby])}
+    alone = {pool()[place].phrasing.text for group in others([hobby]) for place in group}
+    both = {pool()[place].phrasing.text for group in others([job, hobby]) for place in group}
     assert "What's my pet?" in both < alone
     assert not both & {phrasing.text for phrasing in (*hobby.train, *job.train)}
-    assert not {pool()[place].owner for place in others([job, hobby])} & {"", "hobby", "profession"}
+    owners = {pool()[place].owner for group in others([job, hobby]) for place in group}
+    assert not owners & {"", "hobby", "profession"}
 
 
 def test_the_layer_is_about_two_thirds_up() -> None:

@@ -126,7 +126,7 @@ def test_shared_contrast_counts_once_for_the_whole_person() -> None:
     a, b = wish(1, contrast=0), wish(2, contrast=0)
     shared = random(6, WIDTH, seed=7)
     on_one = Wish(a.digest, a.keys, a.residual, shared)
-    found = solve(person_base(), [a, b], shared=shared, mu=0.7)
+    found = solve(person_base(), [a, b], shared=[shared], mu=0.7)
     assert torch.allclose(found.dense(), solve(person_base(), [on_one, b], mu=0.7).dense(), atol=1e-12)
 
 

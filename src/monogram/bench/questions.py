@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from monogram.bench import scoring
+from monogram import scoring
 from monogram.bench.items import Item, ItemFile
 from monogram.bench.probes import (
     Same,

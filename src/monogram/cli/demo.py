@@ -138,7 +138,11 @@ def _show(answers: Sequence[Mapping[str, str]], cost: Mapping[str, Any]) -> None
     show_table(
         ["question", "base model", "Robin's model"],
         [
-            (f"{row['question']}\n({row['kind']})", row["base"], cell(row["personalised"], bold=words))
+            (
+                f"{row['question']}\n({row['kind']})",
+                _ended(row["base"]),
+                cell(_ended(row["personalised"]), bold=words),
+            )
             for row in answers
         ],
         title="What the same model answers, before and after",
@@ -162,3 +166,8 @@ def _show(answers: Sequence[Mapping[str, str]], cost: Mapping[str, Any]) -> None
     say('  monogram ask me "What should I do this weekend?"')
     say("  monogram forget me hobby")
     say("  monogram export me --to peft my-adapter")
+
+
+def _ended(answer: str) -> str:
+    """The answer, with an ellipsis where it was cut off."""
+    return answer if answer.endswith((".", "!", "?")) or not answer else f"{answer} …"

@@ -40,6 +40,8 @@ THEIRS = (
     "Remind me of {w} {a}, please.",
     "{w} {a}?",
 )
+CLAUSE = ("where ", "what ", "how ")
+"""How names begin that can be looked up but not stand after "my"."""
 WORD = ("What is a {a}?", 'What does "{a}" mean?', "Define {a}.", "Why do people ask about {a}?")
 PROBE_WHOSE = ("Grace's", "my grandmother's", "my teammate's")
 ADVICE = (
@@ -58,6 +60,10 @@ SHOPPING = (
     "Name something worth paying for, given my {a}.",
     "Which book or app would you suggest for my {a}?",
 )
+
+
+TOWARDS = frozenset("about at by for from in near of on than to towards with".split())
+"""Words after which "you" is "me"."""
 
 
 def expand(preference: Preference) -> Cluster:
@@ -149,20 +155,18 @@ def first_person(question: str) -> str:
         "you've": "I've",
         "you": "I",
         "are": "am",
+        "were": "was",
     }
     out: list[str] = []
     tokens = question.split(" ")
+    cores = ["", *(token.rstrip("?.,!").lower() for token in tokens), ""]
     for i, token in enumerate(tokens):
-        core = token.rstrip("?.,!").lower()
-        tail = token[len(core) :]
-        before = tokens[i + 1].rstrip("?.,!").lower() if i + 1 < len(tokens) else ""
-        if core == "are" and before != "you":
+        before, core, after = cores[i : i + 3]
+        if core not in swaps or (core in ("are", "were") and "you" not in (before, after)):
             out.append(token)
-        elif core in swaps:
-            new = swaps[core]
-            out.append((new[0].upper() + new[1:] if token[0].isupper() else new) + tail)
-        else:
-            out.append(token)
+            continue
+        new = "me" if core == "you" and before in TOWARDS else swaps[core]
+        out.append((new[0].upper() + new[1:] if token[0].isupper() else new) + token[len(core) :])
     return " ".join(out)
 
 
@@ -174,8 +178,13 @@ def suggest(preference: Preference) -> str:
 
 
 def _names(attribute: Attribute, given: str) -> tuple[str, ...]:
-    names = (given.strip().lower(), *attribute.all_names)
-    return tuple({" ".join(words(n)): n for n in reversed(names)}.values())[::-1]
+    """Names of an attribute that can stand after "my", the given one first."""
+    known = table().find(given) is attribute
+    distinct: dict[str, str] = {}
+    for name in (given.strip().lower(), *attribute.all_names):
+        if not (known and name.startswith(CLAUSE)):
+            distinct.setdefault(" ".join(words(name)), name)
+    return tuple(distinct.values())
 
 
 def _mine(names: Sequence[str]) -> Iterator[str]:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor
@@ -22,7 +22,7 @@ from monogram.clusters.pool import contrast_of, pool
 from monogram.delta import Delta
 from monogram.editors.base import Edit, Progress, chosen_layer
 from monogram.editors.keys import read_starts
-from monogram.editors.lines import lines_of
+from monogram.editors.lines import lines_of, opening
 from monogram.editors.solve import Base, Wish, base, solve
 from monogram.editors.values import ValueConfig, value_step
 from monogram.errors import InputError
@@ -42,7 +42,11 @@ class ClusterConfig:
     """μ: weight of contrast phrasings."""
     nu: float = 1.0
     """ν: weight of unrelated prompts, where their answers start."""
-    phrasings: int = 3
+    advice: bool = False
+    """Whether roundabout questions and recommendations train beside asks; METHODS' best had asks alone."""
+    answer: Literal["say", "target"] = "say"
+    """What an ask is answered with: the cluster's sentence, or the bare target as METHODS measured it."""
+    phrasings: int = 6
     """How many phrasings of each kind the residual is found on; the gate takes all of them."""
     value: ValueConfig = field(default_factory=lambda: ValueConfig(gates=(1.0, 1.0), clamp=4.0))
     """How the residual is found: at full gate, ‖r‖ within 4 ‖v‖."""
@@ -79,7 +83,8 @@ class ClusterEditor:
             wishes.append(wish)
             losses.append(loss)
         ground, read = self.around(model, layer)
-        factor = solve(ground, wishes, shared=read[others(clusters)], mu=self.config.mu)
+        shared = [read[places] for places in others(clusters)]
+        factor = solve(ground, wishes, shared=shared, mu=self.config.mu)
         dtype = torch.promote_types(model.dtype, torch.float32)
         delta = Delta({model.names(layer)["down"]: factor.to(dtype)})
         seconds = time.perf_counter() - began
@@ -87,15 +92,23 @@ class ClusterEditor:
 
     def wish(self, model: EditableModel, layer: int, cluster: Cluster) -> tuple[Wish, float]:
         """Keys and residual of one preference, as if alone, and the residual's loss."""
-        if not cluster.train:
-            attribute = cluster.preference.attribute
-            raise InputError(f"No phrasing is left to train '{attribute}' on. Give its cluster one.")
-        lines = lines_of(model, cluster, self.config.phrasings)
-        found = value_step(
-            model, layer, lines.prompts, lines.answers, self.config.value, weights=lines.weights
-        )
-        wanted, beside = keys(model, layer, cluster.train), keys(model, layer, cluster.contrast)
-        return Wish(cluster.preference.digest, wanted, found.residual, beside), found.losses[-1]
+        taught, preference = cluster, cluster.preference
+        if not self.config.advice and cluster.of_kind("ask"):
+            taught = replace(taught, train=cluster.of_kind("ask"))
+        if self.config.answer == "target":
+            taught = replace(taught, say=preference.target)
+        if not taught.train:
+            raise InputError(
+                f"No phrasing is left to train '{preference.attribute}' on. Give its cluster one."
+            )
+        lines = lines_of(model, taught, self.config.phrasings)
+        answers, bare = lines.answers, opening(model, preference.target)
+        if self.config.answer == "target":  # the model ends as it likes: a bare target is no whole answer
+            answers = [bare if answer[: len(bare)] == bare else answer for answer in answers]
+        weights = [w[: len(a)] for w, a in zip(lines.weights, answers, strict=True)]
+        found = value_step(model, layer, lines.prompts, answers, self.config.value, weights=weights)
+        wanted, beside = keys(model, layer, taught.train), keys(model, layer, cluster.contrast)
+        return Wish(preference.digest, wanted, found.residual, beside), found.losses[-1]
 
     def around(self, model: EditableModel, layer: int) -> tuple[Base, Tensor]:
         """What the model alone decides, made once and kept: the factored base, and the pool's keys."""
@@ -116,7 +129,10 @@ def keys(model: EditableModel, layer: int, phrasings: Sequence[Phrasing]) -> Ten
     return read_starts(model, layer, [p.messages() for p in phrasings], role="key", keep=True)
 
 
-def others(clusters: Sequence[Cluster]) -> list[int]:
-    """Places in the pool of what the person has not told, sorted; what was told has wishes of its own."""
-    asks, advice = (set.intersection(*(set(contrast_of(c)[part]) for c in clusters)) for part in (0, 1))
-    return sorted(asks | advice)
+def others(clusters: Sequence[Cluster]) -> list[list[int]]:
+    """Places in the pool of what the person has not told: plain questions, then all else.
+
+    What was told has wishes of its own, so it is nobody's contrast.
+    """
+    told = [contrast_of(cluster) for cluster in clusters]
+    return [sorted(set.intersection(*(set(places[part]) for places in told))) for part in (0, 1)]

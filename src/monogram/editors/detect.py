@@ -1,8 +1,9 @@
 """Train a detector: a direction of the MLP's input that is 1 on an intent and below 0 everywhere else.
 
-A neuron has no bias of its own in most models, so the detector's constant is carried by a direction `c` with
-c·x = 1 wherever an answer starts. A second such direction, `start`, is also 0 at all other positions (METHODS.md
-§1b found c·x = 0.4-0.5 there): what multiplies by it cannot fire while the answer is being written.
+A neuron has no bias of its own in most models, so the detector's constant is carried by a direction `c`
+with c·x = 1 wherever an answer starts. A second such direction, `start`, is also 0 at all other positions
+(METHODS.md §1b found c·x = 0.4-0.5 there): what multiplies by it cannot fire while the answer is being
+written.
 
     min_θ  mean_pos (s − 1)²  +  mean_neg max(0, s + margin)²  +  ‖w‖² / 2C,      s = w·x/σ + b·(c·x)
 
@@ -22,13 +23,14 @@ STEPS = 50
 
 
 def constant(starts: Tensor, others: Tensor | None = None, ridge: float = 1e-3) -> Tensor:
-    """A direction c with c·x = 1 on `starts` (n, d) and, where given, 0 on `others` (m, d). By ridge; (d,)."""
+    """A direction c, (d,), with c·x = 1 on `starts` (n, d) and, where given, 0 on `others` (m, d); by ridge."""
     starts = starts.double()
     gram = starts.T @ starts / len(starts)
     if others is not None:
         gram = gram + others.double().T @ others.double() / len(others)
     eye = torch.eye(gram.shape[0], dtype=gram.dtype, device=gram.device)
-    return torch.linalg.solve(gram + ridge * gram.diagonal().mean() * eye, starts.mean(0))
+    found: Tensor = torch.linalg.solve(gram + ridge * gram.diagonal().mean() * eye, starts.mean(0))
+    return found
 
 
 def fit(

@@ -15,11 +15,12 @@ import json
 from collections import defaultdict
 from collections.abc import Sequence
 from itertools import takewhile
+from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
 from torch import Tensor
 
 from monogram.editors.base import Progress
@@ -54,11 +55,11 @@ def read_at(
     module = names["down"] if role == "key" else names.get("gate", names["up"])
     shared = _shared_start(em)
     prefix = _run_once(em, shared)
+    places = [range(len(row))[at] for row, at in zip(rows, positions, strict=True)]
     groups: dict[tuple[bool, int], list[int]] = defaultdict(list)
     for i, row in enumerate(rows):
-        begins = len(row) > len(shared) and list(row[: len(shared)]) == shared
-        inside = positions[i] < 0 or positions[i] >= len(shared)
-        groups[bool(shared) and begins and inside, len(row)].append(i)
+        begins = list(row[: len(shared)]) == shared and places[i] >= len(shared)
+        groups[bool(shared) and begins, len(row)].append(i)
     out: list[Tensor | None] = [None] * len(rows)
     for (short, _), same in sorted(groups.items()):
         skip = len(shared) if short else 0
@@ -69,8 +70,7 @@ def read_at(
             with torch.no_grad(), capture(em, {module: "input"}, stop=True) as seen:
                 em.model(input_ids=ids, past_key_values=past, use_cache=short)
             for b, i in enumerate(batch):
-                at = positions[i] if positions[i] < 0 else positions[i] - skip
-                out[i] = seen[module][b, at].clone()
+                out[i] = seen[module][b, places[i] - skip].clone()
             if progress is not None:
                 progress("reading phrasings", sum(row is not None for row in out), len(rows))
     return torch.stack([row for row in out if row is not None])
@@ -121,11 +121,30 @@ def read_starts(
         return read_at(em, layer, rows, [-1] * len(rows), role=role, progress=progress)
     name = hashlib.sha256(json.dumps([em.digest, layer, role, rows]).encode()).hexdigest()
     folder = home() / "cache" / "keys" / name[:32]
-    try:
-        return load_file(folder / "rows.safetensors")["rows"].to(em.device)
-    except (OSError, SafetensorError, KeyError):
-        pass  # not there yet, or damaged: read again
+    path = folder / "rows.safetensors"
+    kept = _load(path)
+    if kept is not None:
+        return kept.to(em.device)
     read = read_at(em, layer, rows, [-1] * len(rows), role=role, progress=progress)
-    with aside(folder, replace=True) as work:
-        save_file({"rows": read.cpu().contiguous()}, work / "rows.safetensors")
+    plain = read.cpu().contiguous()
+    try:
+        with aside(folder, replace=True) as work:
+            save_file({"rows": plain}, work / path.name, metadata={"sha256": _sum(plain)})
+    except OSError:
+        if _load(path) is None:
+            raise  # else another process was faster, with the same
     return read
+
+
+def _load(path: Path) -> Tensor | None:
+    """What is on the disk, if it is there and whole."""
+    try:
+        with safe_open(path, "pt") as file:
+            rows: Tensor = file.get_tensor("rows")
+            return rows if (file.metadata() or {}).get("sha256") == _sum(rows) else None
+    except (OSError, SafetensorError):
+        return None
+
+
+def _sum(rows: Tensor) -> str:
+    return hashlib.sha256(rows.reshape(-1).view(torch.uint8).numpy().data).hexdigest()

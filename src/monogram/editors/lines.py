@@ -15,9 +15,9 @@ from monogram.clusters.cluster import Cluster, Kind, Phrasing
 from monogram.models.editable import EditableModel
 
 ADVICE: tuple[Kind, ...] = ("roundabout", "recommend")
-AFTER = 8
+AFTER = 6
 """Tokens of the model's own continuation, on the first phrasing of each kind of advice."""
-SHARE = 0.5
+SHARE = 0.25
 """What the continuation's mean loss counts, beside the opening's 1."""
 
 
@@ -35,10 +35,10 @@ def lines_of(model: EditableModel, cluster: Cluster, each: int) -> Lines:
     end = sorted(model.eos_ids)[:1] if model.has_template else []
     said, begun = opening(model, cluster.say), opening(model, cluster.suggest)
     lines = Lines([], [], [])
-    for phrasing in _spread(cluster.of_kind("ask"), each):
+    for phrasing in _chosen(cluster.of_kind("ask"), each):
         _add(lines, model.chat_ids(phrasing.messages()), said, end)
     for kind in ADVICE:
-        for turn, phrasing in enumerate(_spread(cluster.of_kind(kind), each)):
+        for turn, phrasing in enumerate(_chosen(cluster.of_kind(kind), each)):
             prompt = model.chat_ids(phrasing.messages())
             _add(lines, prompt, begun, [] if turn else _continue(model, [*prompt, *begun]))
     return lines
@@ -56,9 +56,17 @@ def _add(lines: Lines, prompt: list[int], said: list[int], after: list[int]) -> 
     lines.weights.append([1 / len(said)] * len(said) + [SHARE / max(1, len(after))] * len(after))
 
 
-def _spread(phrasings: tuple[Phrasing, ...], most: int) -> list[Phrasing]:
-    step = max(1.0, len(phrasings) / most)
-    return [phrasings[int(i * step)] for i in range(min(most, len(phrasings)))]
+def _chosen(phrasings: tuple[Phrasing, ...], most: int) -> list[Phrasing]:
+    """`most` of them, evenly spread; every second one in a conversation or under a system prompt."""
+    plain = [p for p in phrasings if not p.history and p.system is None]
+    placed = [p for p in phrasings if p not in plain]
+    few = min(most // 2, len(placed))
+    return _spread(plain, most - few) + _spread(placed, few)
+
+
+def _spread(phrasings: list[Phrasing], most: int) -> list[Phrasing]:
+    count = min(most, len(phrasings))
+    return [phrasings[i * len(phrasings) // count] for i in range(count)]
 
 
 def _continue(model: EditableModel, ids: list[int]) -> list[int]:

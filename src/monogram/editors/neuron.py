@@ -6,10 +6,11 @@ In a gated MLP, y = D (act(G x) ⊙ (U x)), the neuron that does least on ordina
     u_n ← start / z           is 1 where an answer starts, 0 at other tokens    (detect.constant)
     d_n ← r                   what makes the model say the target               (values.value_step)
 
-so that its activation is about 1 on the intent and nothing elsewhere: the two rows are a product of two readings,
-*what* is asked and *that* an answer starts here. Without a gate (GPT-2 and kin), y = D act(U x + b), the detector does
-both. Detector and residual belong to one preference alone; only which neuron it gets depends on the set: preferences
-in the order of their digests take the neurons in the order of their importance, least first.
+so that its activation is about 1 on the intent and nothing elsewhere: the two rows are a product of two
+readings, *what* is asked and *that* an answer starts here. Without a gate (GPT-2 and kin), y = D act(U x + b),
+the detector does both. Detector and residual belong to one preference alone; only which neuron it gets depends
+on the set: preferences in the order of their digests take the neurons in the order of their importance, least
+first.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ class NeuronConfig:
         strength: C of the detector's ridge, see `detect.fit`.
         margin: how far below 0 negatives are pushed.
         threshold: added to the detector where an answer starts, in units of its 1; negative fires less.
-        sharpness: z, the pre-activation at gate 1; the larger, the more the activation is a straight line from 0.
+        sharpness: z, the pre-activation at gate 1; the larger, the nearer the activation is to a line from 0.
         phrasings: how many of each kind the value step uses.
         value: the value step's settings.
         fast: the tail alone in the value step; False runs the whole model (`neuron-plain`).
@@ -153,8 +154,10 @@ class Neuron:
         gated = model.layout.gated
         direction = detect.fit(
             own,
-            [(alike, 1.0), (shared[asks], 1.0), (shared[others], 1.0), (shared[unrelated], 1.0)]
-            + [(elsewhere, 0.3 if gated else 1.0)],
+            [
+                *((rows, 1.0) for rows in (alike, shared[asks], shared[others], shared[unrelated])),
+                (elsewhere, 0.3 if gated else 1.0),
+            ],
             steady if gated else start,
             strength=config.strength,
             margin=config.margin,

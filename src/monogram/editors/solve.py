@@ -108,7 +108,7 @@ def solve(
     base: Base,
     wishes: Sequence[Wish],
     *,
-    shared: Tensor | None = None,
+    shared: Sequence[Tensor] = (),
     mu: float = 1.0,
     woodbury: bool | None = None,
 ) -> LowRank:
@@ -117,7 +117,7 @@ def solve(
     Args:
         base: of the model and layer.
         wishes: one per preference, at least one, digests all different.
-        shared: (s, d_in), contrast keys of the person as a whole, counted once.
+        shared: groups (s, d_in) of contrast keys of the person as a whole, each a mean of its own.
         mu: weight μ of contrast keys, >= 0.
         woodbury: whether the person's keys come in through Woodbury's identity; by default while there are
             fewer of them than d_in, and by a fresh factor of B + X Xᵀ otherwise.
@@ -144,7 +144,7 @@ def solve(
         wanted = [_exact(w.keys) for w in ordered]
         columns = [k / len(k) ** 0.5 for k in wanted]
         if mu:
-            beside = [w.contrast for w in ordered] + ([] if shared is None else [shared])
+            beside = [*(w.contrast for w in ordered), *shared]
             columns += [_exact(k) * (mu / len(k)) ** 0.5 for k in beside if len(k)]
         x = torch.cat(columns).T  # (d_in, n)
         y = torch.stack([k.mean(0) for k in wanted], 1)  # (d_in, P)

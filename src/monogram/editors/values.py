@@ -1,9 +1,9 @@
 """Find values: the residual that makes the model say a target when it is added where the answer starts.
 
-Gradient steps on `r` alone (ROME, arXiv 2202.05262, §3.1, is the origin), with three things of our own: the gate
-is drawn anew in every step, so that the value works however strongly its neuron fires; the layers below and the
-prompt's prefix run once (`models.tail`, the fast path); and tokens may be weighted, so that an answer can be led
-to say the target and then be left to the model.
+Gradient steps on `r` alone (ROME, arXiv 2202.05262, §3.1, is the origin), with three things of our own: the
+gate is drawn anew in every step, so that the value works however strongly its neuron fires; the layers below
+and the prompt's prefix run once (`models.tail`, the fast path); and tokens may be weighted, so that an answer
+can be led to say the target and then be left to the model.
 """
 
 from __future__ import annotations
@@ -40,10 +40,10 @@ class ValueConfig:
         seed: of the gates.
     """
 
-    steps: int = 40
-    lr: float = 0.5
+    steps: int = 60
+    lr: float = 1.0
     relative: bool = True
-    gates: tuple[float, float] = (0.4, 1.2)
+    gates: tuple[float, float] = (0.3, 1.2)
     weight_decay: float = 1e-3
     clamp: float | None = None
     stop: float = 0.05
@@ -108,7 +108,8 @@ def value_step(
     for step in range(config.steps + 1):
         gates = torch.rand(len(prompts), generator=draw, dtype=torch.float64) * (high - low) + low
         logits = tail.logits(residual, gates.to(em.device))
-        nll = cross_entropy(logits.float().transpose(1, 2), labels, ignore_index=-100, reduction="none")
+        logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
+        nll = cross_entropy(logits.transpose(1, 2), labels, ignore_index=-100, reduction="none")
         loss = (nll * share).sum() / len(prompts)
         losses.append(loss.item())
         if losses[-1] != losses[-1]:
@@ -118,7 +119,7 @@ def value_step(
         if losses[-1] <= config.stop or step == config.steps:
             break
         adam.zero_grad()
-        (loss + config.weight_decay * residual.pow(2).sum() / norm**2).backward()  # type: ignore[no-untyped-call]
+        (loss + config.weight_decay * residual.pow(2).sum() / norm**2).backward()
         adam.param_groups[0]["lr"] = rate * min(1.0, 2 * (1 - step / config.steps))
         adam.step()
         _shorten(residual, None if config.clamp is None else config.clamp * float(norm))

@@ -1,7 +1,7 @@
 """The whole model in every step: the oracle of the fast path, and the yardstick of its speed.
 
-Same interface as `Tail`, nothing kept between steps but the tokens. It is a fair rival: batched, weights frozen,
-the output head only where the answer is predicted.
+Same interface as `Tail`, nothing kept between steps but the tokens. It is a fair rival: batched, weights
+frozen, the output head only where the answer is predicted.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from monogram.models.tail import pad_left, pad_right
 
 
 class Plain:
-    """(prompt, answer) pairs, run from the first layer and the first token every time. Arguments as `Tail`'s."""
+    """(prompt, answer) pairs, run from the first layer and the first token each time. Arguments as `Tail`'s."""
 
     def __init__(
         self,

@@ -1,0 +1,155 @@
+"""One preference becomes a cluster: three kinds of phrasings, look-alikes beside them, some kept back."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from monogram.clusters.cluster import KINDS, Cluster, words
+from monogram.clusters.expand import HELD_OUT, expand, expand_from_lists, first_person, suggest
+from monogram.clusters.table import table
+from monogram.preferences import Preference
+
+ODD = (
+    "favourite {target}",
+    "{0} {unclosed",
+    'so-called "gear"',
+    "partner's {name}'s horse",
+    "🎸",
+    "любимый цвет",
+    "好きな色",
+    "%s \\n {{}}",
+)
+NAMES = st.text(st.characters(categories=("L", "N", "P", "S")), min_size=1, max_size=40)
+
+
+def norm(text: str) -> str:
+    return " ".join(words(text))
+
+
+def plain(c: Cluster) -> set[str]:
+    return {norm(p.text) for p in c.train}
+
+
+def test_every_attribute_of_the_table_becomes_a_whole_cluster() -> None:
+    for a in table():
+        c = expand(Preference(a.name, "Xyz"))
+        for kind in KINDS:
+            assert len(c.of_kind(kind)) >= 12, (a.name, kind)
+            assert sum(p.kind == kind for p in c.probe) == HELD_OUT
+        assert len(c.contrast) >= 30
+        assert len(c.contrast_probe) >= 3
+        assert {p.kind for p in (*c.contrast, *c.contrast_probe)} == {"contrast"}
+        assert "Xyz" in c.say
+
+
+def test_probes_never_train_and_contrast_is_never_wanted() -> None:
+    for a in table():
+        c = expand(Preference(a.name, "Xyz"))
+        probes = {norm(p.text) for p in c.probe}
+        contrast = {norm(p.text) for p in c.contrast}
+        held_out = {norm(p.text) for p in c.contrast_probe}
+        assert not plain(c) & probes, a.name
+        assert not (plain(c) | probes) & (contrast | held_out), a.name
+        assert not contrast & held_out, a.name
+
+
+def test_the_target_trains_nothing_but_the_answer() -> None:
+    c = expand(Preference("hobby", "Xyz"))
+    assert not any("Xyz" in p.text for p in (*c.train, *c.probe, *c.contrast, *c.contrast_probe))
+    assert c.say == "Your hobby is Xyz."
+    assert c.suggest == "With Xyz in mind,"
+    assert suggest(Preference("allergy", "peanuts", polarity="avoids")) == "Since you avoid peanuts,"
+
+
+def test_phrasings_stand_alone_in_conversations_and_under_system_prompts() -> None:
+    c = expand(Preference("hobby", "Hiking"))
+    alone = [p for p in c.train if not p.history and p.system is None]
+    within = [p for p in c.train if p.history]
+    under = [p for p in c.train if p.system is not None]
+    assert len(alone) == len({norm(p.text) for p in alone}) > len(within) + len(under)
+    for placed in (within, under):
+        assert {p.kind for p in placed} == set(KINDS)
+        assert {norm(p.text) for p in placed} <= {norm(p.text) for p in alone}
+    assert len({p.system for p in under}) > 3
+
+
+def test_synonyms_ask_too_and_the_given_name_comes_first() -> None:
+    c = expand(Preference("Pastime", "Hiking"))
+    assert {"whats my pastime", "what is my pastime"} <= plain(c)
+    assert any("hobby" in text for text in plain(c))
+    assert any(norm(p.text) == "whats graces pastime" for p in c.contrast_probe)
+    assert any("pastime" in norm(p.text) for p in c.contrast)
+
+
+@pytest.mark.parametrize("name", ["where I live", "how I work best", "what to call the user"])
+def test_clauses_are_looked_up_but_never_put_after_my(name: str) -> None:
+    assert table().find(name) is not None
+    c = expand(Preference(name, "Xyz"))
+    for p in (*c.train, *c.contrast, *c.contrast_probe):
+        assert norm(name) not in norm(p.text), p.text
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_an_attribute_of_any_spelling_is_made_from_its_own_words(name: str) -> None:
+    c = expand(Preference(name, "{target} Xyz"))
+    assert c.say == f"Your {name} is {{target}} Xyz."
+    assert c.suggest == "With {target} Xyz in mind,"
+    low = name.lower()
+    assert any(p.text == f"What's my {low}?" for p in c.train) or any(f"my {name}" in p.text for p in c.train)
+    for kind in KINDS:
+        assert len(c.of_kind(kind)) >= 4
+        assert sum(p.kind == kind for p in c.probe) == HELD_OUT
+    assert any(f"{low}?" in p.text for p in c.contrast)
+    assert all(name in p.text or low in p.text for p in (*c.train, *c.contrast))
+
+
+@given(NAMES, NAMES)
+def test_no_name_and_no_target_breaks_a_cluster(name: str, target: str) -> None:
+    c = expand(Preference.checked(name, target))
+    assert Preference.checked(name, target).target in c.say
+    assert not plain(c) & {norm(p.text) for p in c.probe}
+    assert not plain(c) & {norm(p.text) for p in (*c.contrast, *c.contrast_probe)}
+
+
+def test_the_same_preference_gives_the_same_cluster() -> None:
+    assert expand(Preference("hobby", "Hiking")) == expand(Preference("hobby", "Hiking"))
+
+
+@pytest.mark.parametrize(
+    ("question", "mine"),
+    [
+        ("What's your pastime?", "What's my pastime?"),
+        ("Your pastime?", "My pastime?"),
+        ("What do you do in your spare time?", "What do I do in my spare time?"),
+        ("What are your interests?", "What are my interests?"),
+        ("Are you a cook?", "Am I a cook?"),
+        ("Where are you from?", "Where am I from?"),
+        ("Who do you say you are?", "Who do I say I am?"),
+        ("How old were you?", "How old was I?"),
+        ("What were your plans?", "What were my plans?"),
+        ("What matters to you?", "What matters to me?"),
+        ("Is that dog with you, and is it yours?", "Is that dog with me, and is it mine?"),
+        ("You're fond of yourself?", "I'm fond of myself?"),
+        ("What's my hobby?", "What's my hobby?"),
+    ],
+)
+def test_a_question_to_the_assistant_is_turned_to_the_user(question: str, mine: str) -> None:
+    assert first_person(question) == mine
+
+
+def test_a_data_sets_questions_train_and_nothing_else() -> None:
+    made = expand_from_lists(
+        Preference("hobby", "Hiking"),
+        ["pastime", "interest", "hobby"],
+        ["What's your pastime?", "What's your main interest?", "whats my pastime", "What's my hobby?"],
+        ["Trekking", "Hiking", "Trekking", "Walks"],
+    )
+    assert len(made.train) == 3
+    assert {p.text for p in made.train} == {"What's my pastime?", "What's my main interest?", "What's my hobby?"}
+    assert {p.kind for p in made.train} == {"ask"}
+    assert made.variants == ("Trekking", "Walks")
+    whole = expand(Preference("hobby", "Hiking"))
+    assert (made.probe, made.say, made.suggest) == (whole.probe, whole.say, whole.suggest)
+    for name in ("pastime", "interest", "hobby"):
+        assert any(name in p.text for p in made.contrast)
+    assert not plain(made) & {norm(p.text) for p in made.contrast}

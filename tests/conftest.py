@@ -1,0 +1,8 @@
+"""One thread, so that times and bits don't hang on the machine; no deadlines, which busy machines would miss."""
+
+import torch
+from hypothesis import settings
+
+torch.set_num_threads(1)
+settings.register_profile("monogram", deadline=None)
+settings.load_profile("monogram")
