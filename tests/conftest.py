@@ -1,4 +1,4 @@
-"""One thread, so that times and bits don't hang on the machine; no deadlines, which busy machines would miss."""
+"""One thread, so that times and bits don't hang on the machine; no deadlines, which busy ones would miss."""
 
 import torch
 from hypothesis import settings

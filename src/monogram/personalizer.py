@@ -121,5 +121,7 @@ def _gentler(editor: Editor, change: dict[str, Any]) -> Editor | None:
     if any(not hasattr(editor.config, name) for name in change):
         return None
     kind: Any = type(editor)
-    made: Editor = kind(replace(editor.config, **{k: getattr(editor.config, k) + v for k, v in change.items()}))
+    made: Editor = kind(
+        replace(editor.config, **{k: getattr(editor.config, k) + v for k, v in change.items()})
+    )
     return made

@@ -137,19 +137,26 @@ def probe(
     marks: list[bool | None] = []
     for (_, i, question), answer in zip(asked, said, strict=True):
         owners = clusters if i < 0 else [clusters[i]]
-        named = [recall(c.preference.target, answer, question=question, attribute=c.preference.attribute) for c in owners]
+        named = [
+            recall(c.preference.target, answer, question=question, attribute=c.preference.attribute)
+            for c in owners
+        ]
         marks.append(None if all(n is None for n in named) else any(named))
     doubtful = [n for n, (kind, _, _) in enumerate(asked) if marks[n] and kind in ("leak", "crosstalk")]
     if doubtful:  # what the base model says too is no leak
         before = generate(model, [questions[n] for n in doubtful], max_new_tokens=TOKENS)
         for n, answer in zip(doubtful, before, strict=True):
             owners = clusters if asked[n][1] < 0 else [clusters[asked[n][1]]]
-            if any(recall(c.preference.target, answer, question=questions[n], attribute=c.preference.attribute) for c in owners):
+            if any(
+                recall(c.preference.target, answer, question=questions[n], attribute=c.preference.attribute)
+                for c in owners
+            ):
                 marks[n] = False
 
     def rate(*kinds: str, of: int | None = None) -> float | None:
         counted = [
-            m for m, (kind, i, _) in zip(marks, asked, strict=True)
+            m
+            for m, (kind, i, _) in zip(marks, asked, strict=True)
             if kind in kinds and m is not None and of in (None, i)
         ]
         return sum(counted) / len(counted) if counted else None
@@ -194,9 +201,14 @@ def _harm(receipt: Receipt, limits: Limits) -> tuple[str, ...]:
         if value > limit:
             found.append(f"{name} {value:.2f}, at most {limit:.2f} is allowed")
     if receipt.top1 < limits.top1:
-        found.append(f"only {receipt.top1:.2f} of unrelated prompts begin as before, {limits.top1:.2f} is asked")
+        found.append(
+            f"only {receipt.top1:.2f} of unrelated prompts begin as before, {limits.top1:.2f} is asked"
+        )
     if not receipt.drift_kl <= limits.drift_kl:
-        found.append(f"drift on unrelated prompts {receipt.drift_kl:.3f} nats, at most {limits.drift_kl:.2f} is allowed")
+        found.append(
+            f"drift on unrelated prompts {receipt.drift_kl:.3f} nats, "
+            f"at most {limits.drift_kl:.2f} is allowed"
+        )
     return tuple(found)
 
 

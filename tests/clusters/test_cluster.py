@@ -45,7 +45,9 @@ def test_near_phrasings_go_from_the_stated_similarity_on() -> None:
 
 
 def test_contrast_that_is_asked_goes_and_probes_stay() -> None:
-    left = cluster().without(["What's Bob's hobby?", "My hobby is what?", "What's Ann's hobby?"], similarity=1.0)
+    left = cluster().without(
+        ["What's Bob's hobby?", "My hobby is what?", "What's Ann's hobby?"], similarity=1.0
+    )
     assert [p.text for p in left.contrast] == ["Define hobby."]
     assert (left.probe, left.contrast_probe) == (cluster().probe, cluster().contrast_probe)
     assert left.dropped == 1

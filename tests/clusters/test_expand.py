@@ -145,7 +145,11 @@ def test_a_data_sets_questions_train_and_nothing_else() -> None:
         ["Trekking", "Hiking", "Trekking", "Walks"],
     )
     assert len(made.train) == 3
-    assert {p.text for p in made.train} == {"What's my pastime?", "What's my main interest?", "What's my hobby?"}
+    assert {p.text for p in made.train} == {
+        "What's my pastime?",
+        "What's my main interest?",
+        "What's my hobby?",
+    }
     assert {p.kind for p in made.train} == {"ask"}
     assert made.variants == ("Trekking", "Walks")
     whole = expand(Preference("hobby", "Hiking"))

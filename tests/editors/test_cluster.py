@@ -25,7 +25,7 @@ from tests import tiny
 
 KINDS = ("llama", "gpt2", "gemma3_text")
 VALUE = ValueConfig(steps=5, gates=(1.0, 1.0), clamp=4.0)
-SETTINGS = {"layer": 1, "phrasings": 1, "value": VALUE, "advice": True}
+SETTINGS = {"layer": 1, "phrasings": 1, "value": VALUE, "advice": True, "answer": "say"}
 POOL = (*pool()[:8], *[entry for entry in pool() if not entry.owner][-4:])
 WEIGHTS = {"lam": 0.5, "mu": 2.0, "nu": 0.7}
 
@@ -123,7 +123,7 @@ def test_asks_alone_train_unless_advice_is_wanted_and_the_bare_target_may_be_the
     em, asks = tiny.editable(), cluster().of_kind("ask")
     plain, _ = ClusterEditor(**(SETTINGS | {"advice": False})).wish(em, 1, cluster())
     assert torch.allclose(plain.keys.double(), read(em, 1, asks))
-    bare, _ = ClusterEditor(**SETTINGS, answer="target").wish(em, 1, cluster())
+    bare, _ = ClusterEditor(**(SETTINGS | {"answer": "target"})).wish(em, 1, cluster())
     lines = lines_of(em, cluster(), 1)
     answers = [opening(em, "Hiking"), *lines.answers[1:]]
     weights = [[1 / 6] * 6, *lines.weights[1:]]

@@ -62,7 +62,7 @@ SHOPPING = (
 )
 
 
-TOWARDS = frozenset("about at by for from in near of on than to towards with".split())
+TOWARDS = ("about", "at", "by", "for", "from", "in", "near", "of", "on", "than", "to", "towards", "with")
 """Words after which "you" is "me"."""
 
 

@@ -44,7 +44,7 @@ class ClusterConfig:
     """ν: weight of unrelated prompts, where their answers start."""
     advice: bool = False
     """Whether roundabout questions and recommendations train beside asks; METHODS' best had asks alone."""
-    answer: Literal["say", "target"] = "say"
+    answer: Literal["say", "target"] = "target"
     """What an ask is answered with: the cluster's sentence, or the bare target as METHODS measured it."""
     phrasings: int = 6
     """How many phrasings of each kind the residual is found on; the gate takes all of them."""

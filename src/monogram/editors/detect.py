@@ -23,7 +23,7 @@ STEPS = 50
 
 
 def constant(starts: Tensor, others: Tensor | None = None, ridge: float = 1e-3) -> Tensor:
-    """A direction c, (d,), with c·x = 1 on `starts` (n, d) and, where given, 0 on `others` (m, d); by ridge."""
+    """A direction c, (d,), by ridge: c·x = 1 on `starts` (n, d) and, where given, 0 on `others` (m, d)."""
     starts = starts.double()
     gram = starts.T @ starts / len(starts)
     if others is not None:

@@ -1,8 +1,8 @@
 """What the model should say on a cluster's phrasings: the lines that values are trained on.
 
-Asked directly, it states the preference and stops. Asked for advice, it begins with the target in mind, and goes on as
-the base model itself goes on after these words: so the value learns to say it and let go, and the answer stays the
-model's own (without that, small models repeat the target for ever).
+Asked directly, it states the preference and stops. Asked for advice, it begins with the target in mind, and
+goes on as the base model itself goes on after these words: so the value learns to say it and let go, and the
+answer stays the model's own (without that, small models repeat the target for ever).
 """
 
 from __future__ import annotations

@@ -7,8 +7,8 @@ In a gated MLP, y = D (act(G x) ⊙ (U x)), the neuron that does least on ordina
     d_n ← r                   what makes the model say the target               (values.value_step)
 
 so that its activation is about 1 on the intent and nothing elsewhere: the two rows are a product of two
-readings, *what* is asked and *that* an answer starts here. Without a gate (GPT-2 and kin), y = D act(U x + b),
-the detector does both. Detector and residual belong to one preference alone; only which neuron it gets depends
+readings, *what* is asked and *that* an answer starts here. Without a gate (GPT-2's kin), y = D act(U x + b),
+the detector does both. Detector and residual belong to one preference alone; only which neuron it gets hangs
 on the set: preferences in the order of their digests take the neurons in the order of their importance, least
 first.
 """

@@ -1,4 +1,4 @@
-"""Editors by name. The built-in ones come through the same entry points (`monogram.editors`) as a plugin's."""
+"""Editors by name. Built-in ones come through the same entry points (`monogram.editors`) as a plugin's."""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
 """The whole model in every step: the oracle of the fast path, and the yardstick of its speed.
 
 Same interface as `Tail`, nothing kept between steps but the tokens. It is a fair rival: batched, weights
-frozen, the output head only where the answer is predicted.
+frozen, the output head only where the answer is predicted. Prompts of unlike length are padded on the left;
+under Gemma 2's eager attention in float64 that is NaN (see `tail`), so there they must be of one length.
 """
 
 from __future__ import annotations
@@ -13,11 +14,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from monogram.models.tail import pad_left, pad_right
+from monogram.models.tail import check_pairs, pad_left, pad_right
 
 
 class Plain:
-    """(prompt, answer) pairs, run from the first layer and the first token each time. Arguments as `Tail`'s."""
+    """(prompt, answer) pairs, run from the first layer and token each time. Arguments as `Tail`'s."""
 
     def __init__(
         self,
@@ -31,12 +32,14 @@ class Plain:
         context: Sequence[int] | None = None,
     ) -> None:
         del layers, layer  # only `Tail` needs them
+        unscored = [0] * len(answers) if context is None else list(context)
+        check_pairs(prompts, answers, unscored)
         self._hf, self._writer = hf, writer
         device = next(hf.parameters()).device
         asked, seen = pad_left(prompts)
         said, live = pad_right([a[:-1] for a in answers])
         labels, _ = pad_right(answers, -100)
-        for b, skip in enumerate(context or ()):
+        for b, skip in enumerate(unscored):
             labels[b, :skip] = -100
         self.labels: Tensor = labels.to(device)
         mask = torch.cat([seen, live], 1).to(device)

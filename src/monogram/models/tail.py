@@ -93,7 +93,7 @@ class Tail:
         if not 0 <= layer < len(layers):
             raise LayerError(f"layer {layer} was asked for; this model has layers 0 to {len(layers) - 1}")
         unscored = [0] * len(answers) if context is None else list(context)
-        _check(prompts, answers, unscored)
+        check_pairs(prompts, answers, unscored)
         self.layer = layer
         self._hf, self._layers, self._writer = hf, layers, writer
         device = next(hf.parameters()).device
@@ -217,7 +217,10 @@ class _Seen(Exception):
     """What was wanted has been seen; ends a forward pass early. Never leaves this file."""
 
 
-def _check(prompts: Sequence[Sequence[int]], answers: Sequence[Sequence[int]], unscored: list[int]) -> None:
+def check_pairs(
+    prompts: Sequence[Sequence[int]], answers: Sequence[Sequence[int]], unscored: Sequence[int]
+) -> None:
+    """Raise InputError for what no tail can be made of, see `Tail`."""
     if len(prompts) != len(answers) or not prompts or not all(map(len, [*prompts, *answers])):
         raise InputError(
             f"a tail needs as many prompts as answers, none empty; found {len(prompts)} prompts and "

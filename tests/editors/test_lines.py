@@ -1,0 +1,58 @@
+"""Lines say the target where they ask for it, and begin with it in mind where they ask for advice."""
+
+import pytest
+
+from monogram.clusters.cluster import Cluster
+from monogram.clusters.expand import expand
+from monogram.editors.lines import lines_of
+from monogram.models.editable import EditableModel
+from monogram.preferences import Preference
+from tests import tiny
+
+
+def made(each: int = 2, chat: bool = True) -> tuple[EditableModel, Cluster, list[tuple[str, str]]]:
+    em, cluster = tiny.editable(chat=chat), expand(Preference("hobby", "Hiking"))
+    lines = lines_of(em, cluster, each)
+    assert len(lines.prompts) == len(lines.answers) == len(lines.weights) == 3 * each
+    for answer, weights in zip(lines.answers, lines.weights, strict=True):
+        assert len(answer) == len(weights)
+        assert all(weight > 0 for weight in weights)
+    texts = [(em.decode(p), em.decode(a)) for p, a in zip(lines.prompts, lines.answers, strict=True)]
+    return em, cluster, texts
+
+
+def test_asks_are_answered_with_the_preference_and_nothing_more() -> None:
+    em, cluster, texts = made()
+    asks = {em.decode(em.chat_ids(p.messages())) for p in cluster.of_kind("ask")}
+    assert [answer for _, answer in texts[:2]] == [cluster.say] * 2
+    assert {prompt for prompt, _ in texts[:2]} <= asks
+    lines = lines_of(em, cluster, 2)
+    assert {answer[-1] for answer in lines.answers[:2]} == {sorted(em.eos_ids)[0]}
+
+
+def test_advice_begins_with_the_target_in_mind() -> None:
+    em, cluster, texts = made()
+    advice = {
+        em.decode(em.chat_ids(p.messages()))
+        for kind in ("roundabout", "recommend")
+        for p in cluster.of_kind(kind)
+    }
+    assert all(answer.startswith(cluster.suggest) for _, answer in texts[2:])
+    assert {prompt for prompt, _ in texts[2:]} <= advice
+
+
+def test_a_model_without_a_template_answers_after_a_blank() -> None:
+    _, cluster, texts = made(chat=False)
+    assert texts[0][1] == " " + cluster.say
+    assert texts[-1][1].startswith(" " + cluster.suggest)
+
+
+@pytest.mark.parametrize("each", [1, 4])
+def test_phrasings_are_all_different(each: int) -> None:
+    _, _, texts = made(each)
+    assert len({prompt for prompt, _ in texts}) == 3 * each
+
+
+def test_the_same_cluster_gives_the_same_lines() -> None:
+    cluster = expand(Preference("hobby", "Hiking"))
+    assert lines_of(tiny.editable(), cluster, 2) == lines_of(tiny.editable(), cluster, 2)

@@ -1,0 +1,203 @@
+"""The value step: its fast path is the whole model's, its gradient is the loss's, and its bounds hold."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from monogram.editors.values import ValueConfig, value_step
+from monogram.errors import EditRefusedError, InputError, LayerError
+from monogram.models.editable import EditableModel
+from monogram.models.trace import replaced
+from tests import tiny
+
+KINDS = ("llama", "gpt2", "gemma3_text")
+CONFIG = ValueConfig(steps=8, lr=0.3, stop=0.0)
+ANSWERS = ["Your hobby is Hiking.", "With Hiking in mind, go", "Hiking"]
+
+
+def lines(em: EditableModel) -> tuple[list[list[int]], list[list[int]]]:
+    """Prompts and answers of unlike lengths."""
+    prompts = [em.chat_ids(text) for text in ("What's my hobby?", "Plan my long, free Sunday.", "Hm")]
+    return prompts, [list(em.tokenizer(text, add_special_tokens=False).input_ids) for text in ANSWERS]
+
+
+def weights_of(answers: list[list[int]]) -> list[list[float]]:
+    return [[1 / len(a)] * (len(a) - 2) + [0.5, 0.0] for a in answers]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("layer", [0, 1, 2])
+def test_the_fast_path_is_the_whole_models(kind: str, layer: int) -> None:
+    em = tiny.editable(kind)
+    prompts, answers = lines(em)
+    settings: dict[str, Any] = {"context": [2, 0, 1], "weights": weights_of(answers)}
+    fast = value_step(em, layer, prompts, answers, CONFIG, **settings)
+    plain = value_step(em, layer, prompts, answers, CONFIG, **settings, fast=False)
+    assert len(fast.losses) == len(plain.losses) == CONFIG.steps + 1
+    torch.testing.assert_close(fast.residual, plain.residual, rtol=1e-10, atol=1e-10)
+    assert fast.losses == pytest.approx(plain.losses, rel=1e-10)
+    assert float(fast.residual.norm()) > 0.1
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_loss_falls(kind: str) -> None:
+    em = tiny.editable(kind)
+    prompts, answers = lines(em)
+    found = value_step(em, 1, prompts[:1], answers[2:], replace(CONFIG, steps=40, lr=1.0, gates=(1.0, 1.0)))
+    assert found.losses[-1] < found.losses[0] - 0.4
+    assert found.residual.shape == (em.width,)
+    assert found.residual.dtype == torch.float64
+    assert not found.residual.requires_grad
+    assert found.seconds > 0
+
+
+def loss(em: EditableModel, layer: int, r: Tensor, weights: list[list[float]], gate: float) -> float:
+    """One row at a time, unpadded, through the whole model; each answer's tokens by their weights."""
+    prompts, answers = lines(em)
+    total = 0.0
+    for prompt, answer, share in zip(prompts, answers, weights, strict=True):
+
+        def added(y: Tensor, at: int = len(prompt) - 1) -> Tensor:
+            here = torch.zeros(y.shape[1], 1, dtype=y.dtype)
+            here[at] = gate
+            return y + here * r
+
+        with torch.no_grad(), replaced(em, em.names(layer)["down"], added):
+            logits = em.model(torch.tensor([prompt + answer])).logits[0]
+        said = logits[len(prompt) - 1 : -1].log_softmax(-1)
+        nll = -said[torch.arange(len(answer)), torch.tensor(answer)]
+        total += float((nll * torch.tensor(share, dtype=torch.float64)).sum())
+    return total / len(prompts)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_first_gradient_is_that_of_the_loss_by_finite_differences(
+    kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    em, gradients = tiny.editable(kind), []
+
+    class Spy(torch.optim.Adam):
+        def step(self, closure: Any = None) -> Any:
+            gradients.append(self.param_groups[0]["params"][0].grad.clone())
+            return super().step(closure)
+
+    monkeypatch.setattr(torch.optim, "Adam", Spy)
+    prompts, answers = lines(em)
+    shares = [[0.25] * len(a) for a in answers]
+    config = replace(CONFIG, steps=1, gates=(0.7, 0.7))
+    found = value_step(em, 1, prompts, answers, config, weights=shares)
+    (gradient,) = gradients
+    nothing = torch.zeros(em.width, dtype=torch.float64)
+    assert found.losses[0] == pytest.approx(loss(em, 1, nothing, shares, 0.7), rel=1e-6)
+    h, near = (1e-4, 1e-6) if kind == "gpt2" else (1e-2, 1e-2)  # the others' norms compute in float32
+    length = float(gradient.norm())
+    assert length > 0.01
+    for direction in (gradient / length, *torch.eye(em.width, dtype=torch.float64)[::7]):
+        up, down = (loss(em, 1, way * h * direction, shares, 0.7) for way in (1, -1))
+        assert float(gradient @ direction) == pytest.approx((up - down) / (2 * h), abs=near * length)
+    assert found.losses[1] == pytest.approx(loss(em, 1, found.residual, shares, 0.7), rel=1e-6)
+
+
+def test_rows_without_weights_share_1_evenly() -> None:
+    em = tiny.editable()
+    prompts, answers = lines(em)
+    even = [[1 / len(a)] * len(a) for a in answers]
+    one = value_step(em, 1, prompts, answers, CONFIG)
+    other = value_step(em, 1, prompts, answers, CONFIG, weights=even)
+    torch.testing.assert_close(one.residual, other.residual, rtol=1e-5, atol=1e-6)
+
+
+def test_tokens_of_the_prompt_are_not_scored() -> None:
+    em = tiny.editable()
+    prompts, answers = lines(em)
+    scored = [[0.0] * 3 + [1 / (len(a) - 3)] * (len(a) - 3) for a in answers]
+    one = value_step(em, 1, prompts, answers, CONFIG, context=[3, 3, 3])
+    other = value_step(em, 1, prompts, answers, CONFIG, weights=scored)
+    torch.testing.assert_close(one.residual, other.residual, rtol=1e-5, atol=1e-6)
+
+
+def test_gates_are_drawn_from_the_seed_alone() -> None:
+    em = tiny.editable()
+    prompts, answers = lines(em)
+
+    def run(**changes: Any) -> Tensor:
+        return value_step(em, 1, prompts, answers, replace(CONFIG, **changes)).residual
+
+    assert torch.equal(run(), run())
+    assert not torch.equal(run(), run(seed=1))
+    assert torch.equal(run(gates=(1.0, 1.0)), run(gates=(1.0, 1.0), seed=1))
+
+
+def test_the_clamp_is_the_longest_residual_in_units_of_the_output() -> None:
+    em = tiny.editable()
+    prompts, answers = lines(em)
+    with torch.no_grad():
+        v = []
+        handle = em.module(em.names(1)["down"]).register_forward_hook(
+            lambda _m, _a, out: v.append(out[0, -1])
+        )
+        for prompt in prompts:
+            em.model(torch.tensor([prompt]))
+        handle.remove()
+    longest = 0.5 * float(torch.stack(v).norm(dim=-1).mean())
+    found = value_step(em, 1, prompts, answers, replace(CONFIG, lr=2.0, clamp=0.5))
+    assert float(found.residual.norm()) == pytest.approx(longest, rel=1e-9)
+
+
+def test_steps_end_at_the_stated_loss() -> None:
+    em = tiny.editable()
+    prompts, answers = lines(em)
+    found = value_step(em, 1, prompts, answers, replace(CONFIG, stop=1e9))
+    assert len(found.losses) == 1
+    assert not found.residual.any()
+    assert len(value_step(em, 1, prompts, answers, replace(CONFIG, steps=0)).losses) == 1
+
+
+def test_decay_shortens_the_residual() -> None:
+    em = tiny.editable()
+    prompts, answers = lines(em)
+    free = value_step(em, 1, prompts, answers, replace(CONFIG, weight_decay=0.0)).residual.norm()
+    held = value_step(em, 1, prompts, answers, replace(CONFIG, weight_decay=10.0)).residual.norm()
+    assert float(held) < float(free)
+
+
+def test_float32_models_give_the_same_to_their_precision() -> None:
+    found = []
+    for dtype in (torch.float32, torch.float64):
+        em = tiny.editable(dtype=dtype)
+        found.append(value_step(em, 1, *lines(em), replace(CONFIG, weight_decay=0.0)).residual)
+    assert found[0].dtype == torch.float64
+    torch.testing.assert_close(found[0], found[1], rtol=1e-2, atol=1e-3)
+
+
+def test_the_weights_are_left_alone() -> None:
+    em = tiny.editable()
+    before = em.weights_digest()
+    value_step(em, 1, *lines(em), CONFIG)
+    value_step(em, 1, *lines(em), CONFIG, fast=False)
+    assert em.weights_digest() == before
+    assert not any(p.requires_grad for p in em.model.parameters())
+
+
+def test_a_loss_that_is_no_number_is_refused() -> None:
+    em = tiny.editable()
+    em.model.lm_head.weight.data[5] = float("nan")
+    with pytest.raises(EditRefusedError, match="layer 1"):
+        value_step(em, 1, *lines(em), CONFIG)
+
+
+@pytest.mark.parametrize("fast", [True, False])
+def test_what_cannot_run_is_said(fast: bool) -> None:
+    em = tiny.editable()
+    prompts, answers = lines(em)
+    with pytest.raises(LayerError, match="layers 0 to 2"):
+        value_step(em, 3, prompts, answers, CONFIG, fast=fast)
+    with pytest.raises(InputError):
+        value_step(em, 1, prompts, answers[:2], CONFIG, fast=fast)
+    with pytest.raises(InputError):
+        value_step(em, 1, [], [], CONFIG, fast=fast)
+    with pytest.raises(InputError):
+        value_step(em, 1, prompts, [answers[0], [], answers[2]], CONFIG, fast=fast)
