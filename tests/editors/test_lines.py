@@ -1,10 +1,11 @@
 """Lines say the target where they ask for it, and begin with it in mind where they ask for advice."""
 
 import pytest
+import torch
 
 from monogram.clusters.cluster import Cluster
 from monogram.clusters.expand import expand
-from monogram.editors.lines import lines_of
+from monogram.editors.lines import lines_of, opening
 from monogram.models.editable import EditableModel
 from monogram.preferences import Preference
 from tests import tiny
@@ -21,13 +22,23 @@ def made(each: int = 2, chat: bool = True) -> tuple[EditableModel, Cluster, list
     return em, cluster, texts
 
 
-def test_asks_are_answered_with_the_preference_and_nothing_more() -> None:
+def test_asks_are_answered_with_the_preference_and_then_as_the_model_goes_on() -> None:
     em, cluster, texts = made()
     asks = {em.decode(em.chat_ids(p.messages())) for p in cluster.of_kind("ask")}
-    assert [answer for _, answer in texts[:2]] == [cluster.say] * 2
+    assert all(answer.startswith(cluster.say) for _, answer in texts[:2])
+    assert texts[1][1] == cluster.say
     assert {prompt for prompt, _ in texts[:2]} <= asks
+
+
+@pytest.mark.parametrize("row", [0, 2, 4])
+def test_what_follows_the_opening_is_the_base_models_own_choice(row: int) -> None:
+    em, cluster, _ = made()
     lines = lines_of(em, cluster, 2)
-    assert {answer[-1] for answer in lines.answers[:2]} == {sorted(em.eos_ids)[0]}
+    opened = opening(em, cluster.say if row == 0 else cluster.suggest)
+    after = lines.answers[row][len(opened) :]
+    ids = torch.tensor([lines.prompts[row] + lines.answers[row]])
+    choice = em.model(input_ids=ids).logits[0].argmax(-1)
+    assert after and after == choice[-len(after) - 1 : -1].tolist()
 
 
 def test_advice_begins_with_the_target_in_mind() -> None:
@@ -43,7 +54,7 @@ def test_advice_begins_with_the_target_in_mind() -> None:
 
 def test_a_model_without_a_template_answers_after_a_blank() -> None:
     _, cluster, texts = made(chat=False)
-    assert texts[0][1] == " " + cluster.say
+    assert texts[0][1].startswith(" " + cluster.say)
     assert texts[-1][1].startswith(" " + cluster.suggest)
 
 

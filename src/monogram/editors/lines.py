@@ -1,7 +1,7 @@
 """What the model should say on a cluster's phrasings: the lines that values are trained on.
 
-Asked directly, it states the preference and stops. Asked for advice, it begins with the target in mind, and
-goes on as the base model itself goes on after these words: so the value learns to say it and let go, and the
+Asked directly, it states the preference; asked for advice, it begins with the target in mind. Then it goes on
+(or ends) as the base model itself does after these words: so the value learns to say it and let go, and the
 answer stays the model's own (without that, small models repeat the target for ever).
 """
 
@@ -11,12 +11,11 @@ from dataclasses import dataclass
 
 import torch
 
-from monogram.clusters.cluster import Cluster, Kind, Phrasing
+from monogram.clusters.cluster import KINDS, Cluster, Phrasing
 from monogram.models.editable import EditableModel
 
-ADVICE: tuple[Kind, ...] = ("roundabout", "recommend")
 AFTER = 6
-"""Tokens of the model's own continuation, on the first phrasing of each kind of advice."""
+"""Tokens of the model's own continuation, on the first phrasing of each kind."""
 SHARE = 0.25
 """What the continuation's mean loss counts, beside the opening's 1."""
 
@@ -32,15 +31,13 @@ class Lines:
 
 def lines_of(model: EditableModel, cluster: Cluster, each: int) -> Lines:
     """Lines on `each` phrasings of every kind, spread evenly over the cluster's."""
-    end = sorted(model.eos_ids)[:1] if model.has_template else []
     said, begun = opening(model, cluster.say), opening(model, cluster.suggest)
     lines = Lines([], [], [])
-    for phrasing in _chosen(cluster.of_kind("ask"), each):
-        _add(lines, model.chat_ids(phrasing.messages()), said, end)
-    for kind in ADVICE:
+    for kind in KINDS:
+        words = said if kind == "ask" else begun
         for turn, phrasing in enumerate(_chosen(cluster.of_kind(kind), each)):
             prompt = model.chat_ids(phrasing.messages())
-            _add(lines, prompt, begun, [] if turn else _continue(model, [*prompt, *begun]))
+            _add(lines, prompt, words, [] if turn else _continue(model, [*prompt, *words]))
     return lines
 
 
@@ -77,8 +74,8 @@ def _continue(model: EditableModel, ids: list[int]) -> list[int]:
         while len(out) < AFTER:
             result = model.model(input_ids=given, past_key_values=past, use_cache=True)
             token = int(result.logits[0, -1].argmax())
+            out.append(token)
             if token in model.eos_ids:
                 break
-            out.append(token)
             past, given = result.past_key_values, torch.tensor([[token]], device=model.device)
     return out
