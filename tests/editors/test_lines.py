@@ -38,7 +38,8 @@ def test_what_follows_the_opening_is_the_base_models_own_choice(row: int) -> Non
     after = lines.answers[row][len(opened) :]
     ids = torch.tensor([lines.prompts[row] + lines.answers[row]])
     choice = em.model(input_ids=ids).logits[0].argmax(-1)
-    assert after and after == choice[-len(after) - 1 : -1].tolist()
+    assert after
+    assert after == choice[-len(after) - 1 : -1].tolist()
 
 
 def test_advice_begins_with_the_target_in_mind() -> None:
