@@ -7,6 +7,7 @@ that harms is known by it before it is kept.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any
@@ -227,8 +228,12 @@ def _drift(model: EditableModel, delta: Delta) -> tuple[float, float]:
 def _first_token(model: EditableModel, prompts: Sequence[str], delta: Delta | None) -> Tensor:
     """(n, vocabulary) log-probabilities of the answers' first token, float64."""
     out = []
+    last = (
+        {"logits_to_keep": 1} if "logits_to_keep" in inspect.signature(model.model.forward).parameters else {}
+    )
     for prompt in prompts:
         ids, _ = pad_left([model.chat_ids(prompt)])
         with torch.no_grad(), attach(model, delta):
-            out.append(model.model(input_ids=ids.to(model.device)).logits[0, -1].double().log_softmax(-1))
+            logits = model.model(input_ids=ids.to(model.device), **last).logits
+        out.append(logits[0, -1].double().log_softmax(-1))
     return torch.stack(out)

@@ -15,17 +15,16 @@ from monogram.cli.progress import progress
 if TYPE_CHECKING:
     from monogram.people import Change, Personalizer
 
-ROBIN = (("hobby", "Pottery"), ("diet", "Vegan"), ("pet", "a parrot"))
+ROBIN = (("hobby", "Pottery"), ("diet", "Vegan"))
 QUESTIONS = (
     ("asked directly", "What is my hobby?"),
     ("in other words", "How do I like to spend my free time?"),
-    ("another one", "Which animal lives with me at home?"),
     ("a recommendation", "I'm hungry. What should I cook tonight?"),
     ("somebody else", "What is my sister's hobby?"),
     ("unrelated", "What is the capital of France?"),
 )
 SECONDS = 60
-"""About what it takes on two cores once the model is here."""
+"""About what it takes on two cores, from the second time on; reading the model first takes two minutes."""
 
 
 def join(app: typer.Typer) -> None:
@@ -36,7 +35,7 @@ def join(app: typer.Typer) -> None:
 def demo(
     model: Model = "smollm2",
     editor: Editor = None,
-    max_new_tokens: Annotated[int, typer.Option("--max-new-tokens", min=1, help="Longest answer.")] = 40,
+    max_new_tokens: Annotated[int, typer.Option("--max-new-tokens", min=1, help="Longest answer.")] = 32,
     home: Home = None,
     as_json: Json = False,
 ) -> None:
