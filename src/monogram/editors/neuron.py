@@ -38,7 +38,7 @@ from monogram.models.moments import Moments, moments
 
 @dataclass(frozen=True)
 class NeuronConfig:
-    """Settings of `neuron`. Defaults were chosen on the project's own held-out phrasings (docs/log.md).
+    """Settings of `neuron`. How the defaults were found, and on which data, is in docs/log.md.
 
     Attributes:
         layer: which layer, or its place as a fraction of the depth.
