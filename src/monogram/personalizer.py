@@ -4,7 +4,7 @@
     monogram.delta, monogram.receipt
 
 The delta is a pure function of the model, the editor with its settings, and the *set* of preferences
-(DESIGN.md, promise 2). An edit is checked before it is kept: one that harms is tried gentler, then refused,
+(docs/promises.md §2). An edit is checked before it is kept: one that harms is tried gentler, then refused,
 and nothing is changed.
 """
 

@@ -1,6 +1,4 @@
-"""What counts as a good answer (EVALUATION.md, "Scoring an answer"). Text in, marks out; no model, no
-torch.
-"""
+"""What counts as a good answer (docs/evaluation.md §4). Text in, marks out; no model, no torch."""
 
 from __future__ import annotations
 

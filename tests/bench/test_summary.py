@@ -1,4 +1,4 @@
-"""The summary is made from raw records alone; the score is the formula of EVALUATION.md."""
+"""The summary is made from raw records alone; the score is the formula of docs/evaluation.md §5."""
 
 from typing import Any
 

@@ -46,7 +46,7 @@ def person_base(lam: float = 0.3, nu: float = 2.0) -> Base:
 
 
 def by_least_squares(wishes: Sequence[Wish], lam: float, mu: float, nu: float, ridge: float) -> Tensor:
-    """Δ that minimises METHODS §1's sum, by stacking its terms into one dense least-squares problem."""
+    """Δ that minimises the sum of docs/methods.md §3, its terms stacked into one least-squares problem."""
     second, unrelated = ground()
     inputs: list[Tensor] = []
     outputs: list[Tensor] = []

@@ -23,7 +23,7 @@ from monogram.prompting.base import Prompting
 from monogram.prompting.registry import baselines
 
 SIMILARITY = 0.9
-"""Phrasings nearer than this to an evaluated question never train (EVALUATION.md)."""
+"""Phrasings nearer than this to an evaluated question never train (docs/evaluation.md §2)."""
 BY_SYNONYM = ("rome-sequential",)
 """Editors that are given the file's own lists of synonyms where it has them."""
 

@@ -34,7 +34,7 @@ class Settings:
     """How a run is done."""
 
     max_new_tokens: int = 64
-    """Longest answer, in tokens (EVALUATION.md, honest protocol)."""
+    """Longest answer, in tokens (docs/evaluation.md §1)."""
     drift: bool = True
     """Whether the drift prompts are run."""
     batch_size: int = 16

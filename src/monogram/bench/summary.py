@@ -102,7 +102,7 @@ def _metrics(records: Sequence[Record], base: Mapping[str, Record], seed: int) -
 
 
 def score(items: Sequence[Mapping[str, Sequence[bool | None]]], seed: int = 0) -> Figure:
-    """EVALUATION.md's headline: the harmonic mean of seven rates, each smoothed by (k + 1) / (n + 2).
+    """The headline (docs/evaluation.md §5): the harmonic mean of seven rates, each (k + 1) / (n + 2).
 
     Args:
         items: per item, column -> marks. A column without a single mark in all items (a run without drift) is

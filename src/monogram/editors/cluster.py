@@ -1,6 +1,6 @@
 """`cluster`: all phrasings of a preference pull one linear gate; a person's gates are solved together.
 
-The joint closed form of METHODS.md §1. Keys are read where the answer starts, at about two thirds of the
+The joint closed form of docs/methods.md §3. Keys are read where the answer starts, at about two thirds of the
 depth, where questions of one intent share a direction. There the cluster's phrasings want the residual;
 contrast phrasings (other people, and everything about attributes that the person has not told) and unrelated
 prompts want nothing. A residual is found for each preference as if alone, on the base model; `solve.py` does
@@ -32,7 +32,7 @@ from monogram.models.moments import moments
 
 @dataclass(frozen=True)
 class ClusterConfig:
-    """Settings of `cluster`; the defaults are METHODS.md's best so far."""
+    """Settings of `cluster`; the defaults are the best measured in first trials, see docs/log.md."""
 
     layer: int | float = 0.68
     """l, 0-based, or a fraction of the depth."""
@@ -43,9 +43,9 @@ class ClusterConfig:
     nu: float = 1.0
     """ν: weight of unrelated prompts, where their answers start."""
     advice: bool = False
-    """Whether roundabout questions and recommendations train beside asks; METHODS' best had asks alone."""
+    """Whether roundabout questions and recommendations train beside asks; the best trial had asks alone."""
     answer: Literal["say", "target"] = "target"
-    """What an ask is answered with: the cluster's sentence, or the bare target as METHODS measured it."""
+    """What an ask is answered with: the cluster's sentence, or the bare target, as in the best trial."""
     phrasings: int = 6
     """How many phrasings of each kind the residual is found on; the gate takes all of them."""
     value: ValueConfig = field(default_factory=lambda: ValueConfig(gates=(1.0, 1.0), clamp=4.0))

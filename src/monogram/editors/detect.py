@@ -2,8 +2,8 @@
 
 A neuron has no bias of its own in most models, so the detector's constant is carried by a direction `c`
 with c·x = 1 wherever an answer starts. A second such direction, `start`, is also 0 at all other positions
-(METHODS.md §1b found c·x = 0.4-0.5 there): what multiplies by it cannot fire while the answer is being
-written.
+(c·x is 0.4-0.5 there, see docs/log.md): what multiplies by it cannot fire while the answer is being written.
+See docs/methods.md §2.1 and docs/methods.md §2.2.
 
     min_θ  mean_pos (s − 1)²  +  mean_neg max(0, s + margin)²  +  ‖w‖² / 2C,      s = w·x/σ + b·(c·x)
 

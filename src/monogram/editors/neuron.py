@@ -1,4 +1,4 @@
-"""The flagship: a neuron of its own for each preference (METHODS.md §1b).
+"""The flagship: a neuron of its own for each preference (docs/methods.md §2).
 
 In a gated MLP, y = D (act(G x) ⊙ (U x)), the neuron that does least on ordinary text is overwritten:
 

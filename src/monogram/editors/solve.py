@@ -1,4 +1,4 @@
-"""The joint closed form (METHODS.md §1): one linear gate for each preference, all of a person's at once.
+"""The joint closed form (docs/methods.md §3): one linear gate for each preference, all of a person's at once.
 
     min_Δ  Σ_p mean_j ‖Δ k_pj − r_p‖²  +  λ tr(Δ C Δᵀ)  +  μ Σ_p mean_c ‖Δ k_pc‖²  +  ν mean_u ‖Δ k_u‖²
 

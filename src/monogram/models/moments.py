@@ -35,7 +35,7 @@ Progress = Callable[[str, int, int], None]
 FORMAT = 1
 """Goes up when the same corpus would give other moments."""
 PER_NEURON = 10
-"""Tokens per neuron that make second moments well conditioned (METHODS.md §1)."""
+"""Tokens per neuron that make second moments well conditioned (docs/methods.md §4)."""
 PLENTY = 4
 """A corpus is read until it has given this many times the tokens that are needed."""
 SAMPLES = 4096
