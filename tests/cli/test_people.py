@@ -61,7 +61,7 @@ def test_a_person_from_the_first_preference_to_the_last(run: Run, tmp_path: Path
     added = run("add", "alice", "I like to hike.", *HIKING)
     assert "+ hobby: Hiking" in added.stdout
     assert "version 1: recall 1.00, leak 0.00" in added.stdout
-    assert "about 5 s" in added.stderr
+    assert "about 20 s" in added.stderr
     assert "Hiking" in run("list", "alice").stdout
     assert "I like to hike." in run("list", "alice").stdout
     assert run("ask", "alice", "What is my hobby?", "--max-new-tokens", "8").stdout != ""
@@ -106,15 +106,18 @@ def test_listing_nobody_makes_nothing(run: Run, tmp_path: Path) -> None:
 
 
 BAD = {
-    "no target": (["--attribute", "hobby"], "Give attribute= and target="),
+    "no target": (["--attribute", "hobby"], "No target was given. Give attribute= and target="),
+    "no attribute": (["--target", "Hiking"], "No attribute was given. Give attribute= and target="),
     "a sentence alone": (["I like to hike."], "Give attribute= and target="),
     "empty": (["--attribute", "hobby", "--target", " "], "The target is empty"),
     "long": (["--attribute", "hobby", "--target", "x" * 10_000], "has 10000 characters; at most 200"),
+    "bytes that are no text": (["--attribute", "hobby", "--target", "caf\udcff"], "half a surrogate pair"),
     "controls": (["--attribute", "hobby", "--target", "a\x1b[31mb"], r"control character \(U\+001B\)"),
     "polarity": ([*HIKING, "--polarity", "hates"], "Unknown polarity 'hates'"),
     "attribute": (["--attribute", "hoby", "--target", "Hiking"], "'hoby'. Did you mean 'hobby'"),
     "editor": ([*HIKING, "--editor", "neurn"], "Unknown editor 'neurn'. Did you mean 'neuron'"),
     "model": ([*HIKING, "--model", "smollm"], "Unknown model 'smollm'. Did you mean 'smollm2'"),
+    "long path": ([*HIKING, "--model", "x" * 10_000], "no model at 'x{60}…': File name too long"),
     "no folder": ([*HIKING, "--model", "./nowhere"], "no such folder"),
     "harm": (["--attribute", "hobby", "--target", "Harm"], "would leak"),
 }
@@ -213,6 +216,13 @@ def test_a_full_disk_is_one_line_and_changes_nothing(run: Run, monkeypatch: pyte
     assert "a cat" not in run("list", "alice").stdout
 
 
+def test_a_home_that_cannot_be_made_is_one_line(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    line = error(run("add", "alice", *HIKING, "--home", str(tmp_path / "file" / "home"), expect=1))
+    assert "Not a directory" in line
+    assert "Errno" not in line
+
+
 def test_an_interrupt_is_one_line_and_changes_nothing(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     run("add", "alice", *HIKING)
 
@@ -247,6 +257,7 @@ def test_a_long_question_is_refused(run: Run) -> None:
     run("add", "alice", *HIKING)
     assert "tokens" in error(run("ask", "alice", "word " * 2000, expect=1))
     assert "question is empty" in error(run("ask", "alice", " ", expect=1))
+    assert "surrogate pair (U+DCFF) as character 4" in error(run("ask", "alice", "Hé \udcff", expect=1))
 
 
 def test_wrong_usage_is_exit_code_2(run: Run) -> None:

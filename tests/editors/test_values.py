@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from monogram.editors.values import ValueConfig, value_step
-from monogram.errors import EditRefusedError, InputError, LayerError
+from monogram.errors import EditRefusedError, InputError, LayerError, ModelError
 from monogram.models.editable import EditableModel
 from monogram.models.trace import replaced
 from tests import tiny
@@ -186,6 +186,13 @@ def test_a_loss_that_is_no_number_is_refused() -> None:
     em = tiny.editable()
     em.model.lm_head.weight.data[5] = float("nan")
     with pytest.raises(EditRefusedError, match="layer 1"):
+        value_step(em, 1, *lines(em), CONFIG)
+
+
+def test_a_model_that_computes_no_numbers_is_named() -> None:
+    em = tiny.editable()
+    em.model.model.layers[1].mlp.down_proj.weight.data[3, 3] = float("nan")
+    with pytest.raises(ModelError, match="'tiny-llama' computes no numbers at layer 1"):
         value_step(em, 1, *lines(em), CONFIG)
 
 

@@ -291,6 +291,13 @@ def test_a_corpus_that_is_none_is_refused(
     assert not (tmp_path / "cache").exists()
 
 
+def test_a_broken_template_is_no_fault_of_the_projects_corpus(tmp_path: Path) -> None:
+    em = tiny.editable()
+    em.tokenizer.chat_template = "{% for m in messages %}{{ m.content "
+    with pytest.raises(InputError, match=r"^The chat template of model 'tiny-llama' refuses .* Correct"):
+        moments(em, 1, home=tmp_path)
+
+
 @pytest.mark.parametrize("layer", [-1, 3])
 def test_a_layer_that_is_not_there_is_refused(layer: int, tmp_path: Path) -> None:
     with pytest.raises(LayerError, match="layers 0 to 2"):

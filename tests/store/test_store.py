@@ -148,8 +148,9 @@ def test_a_truncated_or_tampered_adapter_is_refused_with_the_way_out(store: Stor
         path.write_bytes(broken)
         with pytest.raises(
             AdapterFileError, match=r"version 1 of 'alice' is damaged.*compiled again from the"
-        ):
+        ) as found:
             store.delta("alice", version)
+        assert "Export" not in str(found.value)
     keep(store, 1, ("added", SWIMMING))  # the same delta again: the broken folder is written anew
     assert store.delta("alice", version) == made(1).delta
 

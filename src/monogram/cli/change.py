@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from monogram.clusters.table import Table
     from monogram.people import Change
 
-SECONDS_EACH = 5
-"""About what one preference takes on two cores, said before the work."""
+SECONDS_EACH = 20
+"""About what one preference takes on two cores, checks included, said before the work."""
 FIGURES = (("recall", "recall"), ("leak", "leak"), ("crosstalk", "crosstalk"), ("drift_kl", "drift KL"))
 """What is shown of a receipt: its field, and what people call it."""
 
@@ -124,7 +124,8 @@ def _confirm_attribute(attributes: "Table", wanted: Preference, *, yes: bool, as
 
 def _announce(count: int, model: str) -> None:
     noun = "preference" if count == 1 else "preferences"
-    remark(f"Compiling {count} {noun} into {model}: about {SECONDS_EACH * count} s on two cores.")
+    shown = model if len(model) <= 80 else model[:79] + "…"
+    remark(f"Compiling {count} {noun} into {shown}: about {SECONDS_EACH * count} s on two cores.")
 
 
 def _report(user: str, change: "Change", as_json: bool) -> None:

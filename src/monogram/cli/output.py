@@ -148,12 +148,21 @@ def _at_home(home: object) -> Iterator[None]:
                 os.environ["MONOGRAM_HOME"] = before
 
 
+def _of_system(error: Exception) -> str:
+    """What the operating system refused, and for which file."""
+    name, reason = getattr(error, "filename", None), getattr(error, "strerror", None)
+    if name is None or not reason:
+        return str(error)
+    shown = str(name) if len(str(name)) <= 200 else str(name)[:199] + "…"
+    return f"{shown} cannot be used: {reason}. Check the path, and whether you may write there."
+
+
 def _complain(error: Exception, as_json: bool) -> None:
     kind, message = type(error).__name__, str(error)
     if not isinstance(error, MonogramError):
         full = is_disk_full(error)
         kind = DiskFullError.__name__ if full else kind
-        message = "No room is left on the disk. Make room and try again." if full else f"{error}"
+        message = "No room is left on the disk. Make room and try again." if full else _of_system(error)
     message = " ".join(plain(message, lines=True).split())
     if not as_json:
         typer.secho(f"Error: {message}", err=True, fg=typer.colors.RED)

@@ -27,9 +27,12 @@ def from_words(
         UnknownNameError: no such polarity.
     """
     if attribute is None or target is None:
+        lacking = "No target was given" if target is None else "No attribute was given"
+        if sentence is not None:
+            lacking = "Reading a preference out of a sentence is not built yet"
         raise InputError(
-            "Reading a preference out of a sentence is not built yet. Give attribute= and target= "
-            "(--attribute and --target on the command line), say attribute 'hobby' and target 'Hiking'."
+            f"{lacking}. Give attribute= and target= (--attribute and --target on the command line), "
+            "say attribute 'hobby' and target 'Hiking'."
         )
     found = attributes.find(attribute) if isinstance(attribute, str) else None
     usual = found.polarity if found is not None else "likes"

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from monogram.errors import EditRefusedError
+from monogram.errors import EditRefusedError, ModelError
 from monogram.models.editable import EditableModel
 from monogram.models.plain import Plain
 from monogram.models.tail import Tail
@@ -87,6 +87,7 @@ def value_step(
 
     Raises:
         EditRefusedError: the loss is no longer a number.
+        ModelError: the model's own output is none.
     """
     begun = time.perf_counter()
     writer = em.module(em.names(layer)["down"])
@@ -99,6 +100,8 @@ def value_step(
         tail.logits()
     written = seen[em.names(layer)["down"]][:, tail.at].double()  # v, (B, d_out)
     rms, norm = written.pow(2).mean().sqrt(), written.norm(dim=-1).mean()
+    if not bool(norm.isfinite()):
+        raise ModelError(f"Model '{em.name}' computes no numbers at layer {layer}. Get its files again.")
     residual = torch.zeros(em.width, dtype=torch.float64, device=em.device, requires_grad=True)
     rate = config.lr * float(rms) if config.relative else config.lr
     adam = torch.optim.Adam([residual], lr=rate)

@@ -30,10 +30,10 @@ def checked_messages(messages: str | Sequence[Message]) -> list[dict[str, str]]:
     """A conversation as a list of {"role", "content"}; a string becomes one message of the user.
 
     Raises:
-        InputError: empty, not of that form, or an unknown role.
+        InputError: empty, not of that form, an unknown role, or half a surrogate pair.
     """
     if isinstance(messages, str):
-        return [{"role": "user", "content": messages}]
+        messages = [{"role": "user", "content": messages}]
     chat: list[dict[str, str]] = []
     for message in messages:
         role, content = message.get("role"), message.get("content")
@@ -42,6 +42,13 @@ def checked_messages(messages: str | Sequence[Message]) -> list[dict[str, str]]:
                 f"A message needs a role ({', '.join(ROLES)}) and a text as content; this one has role "
                 f"{role!r} and content of type {type(content).__name__}."
             )
+        try:
+            content.encode()
+        except UnicodeEncodeError as error:
+            raise InputError(
+                f"A message has half a surrogate pair (U+{ord(content[error.start]):04X}) as character "
+                f"{error.start + 1}. Remove it."
+            ) from error
         chat.append({"role": role, "content": content})
     if not chat:
         raise InputError("The conversation is empty; give at least one message.")
@@ -75,7 +82,9 @@ def template_ids(tokenizer: Any, chat: Sequence[Message], name: str) -> list[int
                 raise
             ids = tokenizer.apply_chat_template(folded, **options)
     except TemplateError as error:
-        raise InputError(f"The chat template of model '{name}' refuses this conversation: {error}") from error
+        raise InputError(
+            f"The chat template of model '{name}' refuses this conversation: {error}. Correct the template."
+        ) from error
     return [int(i) for i in ids]
 
 

@@ -82,14 +82,19 @@ class EditableModel:
             with quiet():
                 tokenizer = AutoTokenizer.from_pretrained(folder)
                 loaded: Any = AutoModelForCausalLM.from_pretrained(
-                    folder, dtype=dtype or "auto", output_loading_info=True
+                    folder, dtype=dtype or "auto", output_loading_info=True, ignore_mismatched_sizes=True
                 )
         except BROKEN as error:
-            reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+            reason = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".:")
             raise ModelFileError(
-                f"The model '{name}' could not be read from {folder}: {reason} Get its files again."
+                f"The model '{name}' could not be read from {folder}: {reason}. Get its files again."
             ) from error
         model, told = loaded
+        if odd := sorted(told["mismatched_keys"]):
+            raise ModelFileError(
+                f"The model '{name}' in {folder} has {len(odd)} weights of another shape than config.json "
+                f"says, '{odd[0][0]}' first. Get its files again."
+            )
         if missing := sorted(told["missing_keys"]):
             raise ModelFileError(
                 f"The model '{name}' in {folder} lacks {len(missing)} of its weights, '{missing[0]}' first. "

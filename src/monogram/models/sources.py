@@ -95,9 +95,15 @@ def resolve(name: str, *, home: Path | None = None, progress: Progress | None = 
         shelf.verify(folder, f"Make it again with `{_again(name)} --force`.")
         return Source(name, folder, "embedded")
     path = Path(name).expanduser()
-    if name and path.is_dir():
+    try:
+        is_folder, is_file = path.is_dir(), path.is_file()
+    except OSError as error:
+        raise ModelNotFoundError(
+            f"There can be no model at '{name[:60]}…': {error.strerror}. Check the path."
+        ) from error
+    if name and is_folder:
         return _from_folder(name, path.absolute())
-    if name and path.is_file():
+    if name and is_file:
         return _from_gguf(name, path.absolute(), home, progress)
     if re.fullmatch(r"\w[\w.-]*/\w[\w.-]*", name) and path.suffix != ".gguf":
         return Source(name, snapshot(name, progress=progress), "hub")

@@ -56,7 +56,7 @@ def corpus_rows(em: EditableModel, corpus: Path | None, most: int) -> list[Row]:
     """
     rows: list[Row] = []
     if corpus is None:
-        made = _chats(em, lines("chats.jsonl"), "chats.jsonl")
+        made = _chats(em, lines("chats.jsonl"), "chats.jsonl", own=True)
     else:
         text = _text(corpus)
         if corpus.suffix == ".jsonl":
@@ -136,7 +136,7 @@ def _text(corpus: Path) -> str:
         ) from error
 
 
-def _chats(em: EditableModel, written: Sequence[str], name: str) -> Iterator[Row]:
+def _chats(em: EditableModel, written: Sequence[str], name: str, *, own: bool = False) -> Iterator[Row]:
     for number, line in enumerate(written, 1):
         if not line.strip():
             continue
@@ -146,6 +146,8 @@ def _chats(em: EditableModel, written: Sequence[str], name: str) -> Iterator[Row
                 raise InputError("no list of messages")
             yield from conversation(em, chat)
         except ValueError as error:  # bad JSON, or an InputError
+            if own:
+                raise  # the conversation is sound, so the template is not
             raise InputError(
                 f"Line {number} of the corpus {name} is not a conversation: {error} Each line is a list of "
                 '{"role": ..., "content": ...}.'

@@ -7,6 +7,7 @@ The folder is written first and the ledger last: a process that is killed betwee
 standing, and a folder that nobody speaks of, which the next change sweeps away.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -142,7 +143,8 @@ class Store:
             )
         except AdapterFileError as error:
             folder = self.adapters.shelf(user) / version.folder
+            found = re.sub(r" Export \w+( \w+)? again\.$", "", str(error))  # advice for exported folders
             raise AdapterFileError(
-                f"The adapter of version {version.number} of {user!r} is damaged: {error} "
+                f"The adapter of version {version.number} of {user!r} is damaged: {found} "
                 f"Delete {folder}, and it is compiled again from the ledger."
             ) from error
