@@ -13,7 +13,7 @@ from monogram.models.editable import EditableModel
 from monogram.models.trace import replaced
 from tests import tiny
 
-KINDS = ("llama", "gpt2", "gemma3_text")
+KINDS = ("llama", "gpt2", "gemma2", "gemma3_text")
 CONFIG = ValueConfig(steps=8, lr=0.3, stop=0.0)
 ANSWERS = ["Your hobby is Hiking.", "With Hiking in mind, go", "Hiking"]
 

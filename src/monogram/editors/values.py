@@ -98,7 +98,8 @@ def value_step(
     share = _shares(labels, weights)
     with torch.no_grad(), capture(em, {em.names(layer)["down"]: "output"}) as seen:
         tail.logits()
-    written = seen[em.names(layer)["down"]][:, tail.at].double()  # v, (B, d_out)
+    rows = torch.arange(len(prompts), device=em.device)
+    written = seen[em.names(layer)["down"]][rows, tail.at].double()  # v, (B, d_out)
     rms, norm = written.pow(2).mean().sqrt(), written.norm(dim=-1).mean()
     if not bool(norm.isfinite()):
         raise ModelError(f"Model '{em.name}' computes no numbers at layer {layer}. Get its files again.")

@@ -1,20 +1,20 @@
 """The whole model in every step: the oracle of the fast path, and the yardstick of its speed.
 
 Same interface as `Tail`, nothing kept between steps but the tokens. It is a fair rival: batched, weights
-frozen, the output head only where the answer is predicted. Prompts of unlike length are padded on the left;
-under Gemma 2's eager attention in float64 that is NaN (see `tail`), so there they must be of one length.
+frozen, the output head only where the answer is predicted. Rows are padded on the right, where causality
+alone keeps padding out of sight: padding on the left leaves its own rows of the attention mask empty, which
+is NaN under eager attention in float64 (Gemma 2), as in `tail`.
 """
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from monogram.models.tail import check_pairs, pad_left, pad_right
+from monogram.models.tail import check_pairs, pad_right
 
 
 class Plain:
@@ -36,41 +36,37 @@ class Plain:
         check_pairs(prompts, answers, unscored)
         self._hf, self._writer = hf, writer
         device = next(hf.parameters()).device
-        asked, seen = pad_left(prompts)
-        said, live = pad_right([a[:-1] for a in answers])
         labels, _ = pad_right(answers, -100)
         for b, skip in enumerate(unscored):
             labels[b, :skip] = -100
         self.labels: Tensor = labels.to(device)
-        mask = torch.cat([seen, live], 1).to(device)
+        ids, _ = pad_right([[*p, *a[:-1]] for p, a in zip(prompts, answers, strict=True)])
         self._inputs = {
-            "input_ids": torch.cat([asked, said], 1).to(device),
-            "attention_mask": mask,
-            "position_ids": (mask.cumsum(1) - 1).clamp(min=0),
+            "input_ids": ids.to(device),
+            "attention_mask": torch.ones_like(ids).to(device),
             "use_cache": False,
         }
-        if "logits_to_keep" in inspect.signature(hf.forward).parameters:
-            self._inputs["logits_to_keep"] = labels.shape[1]
-        #: where in the output of the writer the lookup position stands
-        self.at = asked.shape[1] - 1
+        #: (B,) where in the output of the writer each row's lookup position stands
+        self.at = torch.tensor([len(p) - 1 for p in prompts], device=device)
+        places = self.at[:, None] + torch.arange(labels.shape[1], device=device)
+        self._places = places.clamp(max=ids.shape[1] - 1)  # (B, T) where the answer's tokens are predicted
 
     def logits(self, residual: Tensor | None = None, gates: Tensor | None = None) -> Tensor:
-        """As `Tail.logits`."""
+        """As `Tail.logits`, but for positions that are not scored: they hold some logits or other."""
+        rows = torch.arange(len(self.at), device=self.at.device)
 
         def add(_module: nn.Module, _args: Any, out: Tensor) -> Tensor:
             if residual is None:
                 return out
-            rows = residual.expand(len(out), -1)
+            each = residual.expand(len(out), -1)
             if gates is not None:
-                rows = rows * gates.unsqueeze(-1)
-            here = torch.zeros(out.shape[1], 1, dtype=out.dtype, device=out.device)
-            here[self.at] = 1
-            return out + here * rows.to(out.dtype).unsqueeze(1)
+                each = each * gates.unsqueeze(-1)
+            return out.index_put((rows, self.at), each.to(out.dtype), accumulate=True)
 
-        handle = self._writer.register_forward_hook(add)
-        try:
-            out = self._hf(**self._inputs)
-        finally:
-            handle.remove()
-        logits: Tensor = out.logits[:, -self.labels.shape[1] :]
+        def predicting(_module: nn.Module, args: tuple[Tensor, ...]) -> tuple[Tensor]:
+            return (args[0][rows[:, None], self._places],)  # (B, T, width)
+
+        head = self._hf.get_output_embeddings()
+        with self._writer.register_forward_hook(add), head.register_forward_pre_hook(predicting):
+            logits: Tensor = self._hf(**self._inputs).logits
         return logits
