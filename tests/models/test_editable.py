@@ -177,7 +177,7 @@ def test_every_broken_file_is_one_whole_sentence(tmp_path: Path, file: str, cont
         path.unlink()
     else:
         path.write_text(content)
-    with pytest.raises(ModelFileError, match=r"[^.:]\. Get its files again\.$") as found:
+    with pytest.raises(ModelFileError, match=r"[^.: ]\. Get its files again\.$") as found:
         EditableModel.load(str(tmp_path))
     assert "\n" not in str(found.value)
 

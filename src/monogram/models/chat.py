@@ -82,8 +82,9 @@ def template_ids(tokenizer: Any, chat: Sequence[Message], name: str) -> list[int
                 raise
             ids = tokenizer.apply_chat_template(folded, **options)
     except TemplateError as error:
+        reason = str(error).rstrip(" .")
         raise InputError(
-            f"The chat template of model '{name}' refuses this conversation: {error}. Correct the template."
+            f"The chat template of model '{name}' refuses this conversation: {reason}. Correct the template."
         ) from error
     return [int(i) for i in ids]
 

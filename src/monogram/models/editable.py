@@ -85,7 +85,7 @@ class EditableModel:
                     folder, dtype=dtype or "auto", output_loading_info=True, ignore_mismatched_sizes=True
                 )
         except BROKEN as error:
-            reason = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".:")
+            reason = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(" .:")
             raise ModelFileError(
                 f"The model '{name}' could not be read from {folder}: {reason}. Get its files again."
             ) from error

