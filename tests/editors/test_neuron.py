@@ -28,7 +28,7 @@ from monogram.models.trace import capture
 from monogram.preferences import Preference
 from tests import tiny
 
-GATED, UNGATED = ("llama", "gemma3_text", "phi3"), ("gpt2", "gptj", "gpt_neox")
+GATED, UNGATED = ("llama", "llama with biases", "gemma3_text", "phi3"), ("gpt2", "gptj", "gpt_neox")
 VALUE = ValueConfig(steps=3, stop=0.0)
 SETTINGS: dict[str, Any] = {"layer": 1, "phrasings": 1, "value": VALUE}
 POOL = (*pool()[:12], *[entry for entry in pool() if not entry.owner][-12:])
@@ -66,6 +66,12 @@ def little_ground(monkeypatch: pytest.MonkeyPatch, shared_home: Path) -> None:
     monkeypatch.setattr(room, "pool", lambda: POOL)
     places = (range(4), range(4, 12), range(12, 24))
     monkeypatch.setattr(room, "contrast_of", lambda _cluster: tuple(map(list, places)))
+
+
+def editable(kind: str) -> EditableModel:
+    """A tiny model; "llama with biases" has them in its MLPs."""
+    name, _, more = kind.partition(" with ")
+    return tiny.editable(name, **({"mlp_bias": True} if more else {}))
 
 
 def in_order(clusters: Sequence[Cluster]) -> list[Cluster]:
@@ -126,7 +132,7 @@ def fires(em: EditableModel, edit: Edit, phrasings: Sequence[Phrasing]) -> Tenso
 
 @pytest.mark.parametrize("kind", [*GATED, *UNGATED])
 def test_exactly_one_neuron_for_each_preference_is_overwritten(kind: str) -> None:
-    em, editor = tiny.editable(kind), Neuron(**SETTINGS)
+    em, editor = editable(kind), Neuron(**SETTINGS)
     edit = editor.edit(em, three())
     places = least_important(em, moments(em, 1), 3)
     assert edit.details["neurons"] == places
@@ -143,8 +149,8 @@ def test_exactly_one_neuron_for_each_preference_is_overwritten(kind: str) -> Non
         if gate is None:
             up[place] = made.gate - bias_of(em, "up")[place] * steady
         else:
-            gate[place] = made.gate
-            up[ups_from + place] = made.up
+            gate[place] = made.gate - bias_of(em, "gate")[place] * steady
+            up[ups_from + place] = made.up - bias_of(em, "up")[place] * steady
     changed = {"down": down, "up": up} | ({} if gate is None else {"gate": gate})
     for role, matrix in changed.items():
         wanted[names[role] + ".weight"] = matrix.T if em.layout.conv1d else matrix
@@ -156,7 +162,7 @@ def test_exactly_one_neuron_for_each_preference_is_overwritten(kind: str) -> Non
 
 @pytest.mark.parametrize("kind", [*GATED, *UNGATED])
 def test_the_mlp_says_what_the_formula_says(kind: str) -> None:
-    em, editor = tiny.editable(kind), Neuron(**SETTINGS)
+    em, editor = editable(kind), Neuron(**SETTINGS)
     edit = editor.edit(em, three())
     places = torch.tensor(edit.details["neurons"])
     names = em.names(1)
@@ -171,11 +177,26 @@ def test_the_mlp_says_what_the_formula_says(kind: str) -> None:
         torch.tensor([n for n in range(em.inner) if n not in places]),
     )
     for place, made in zip(places, stitches(em, editor, three()), strict=True):
+        off = 1 - x @ steady_of(em)  # 0 where answers start: there the biases are gone
         if em.layout.gated:
-            wanted = activate(em, x @ made.gate) * (x @ made.up)
-        else:  # where answers start, steady is 1 and the bias is gone
-            wanted = activate(em, x @ made.gate + bias_of(em, "up")[place] * (1 - x @ steady_of(em)))
+            gate, up = (bias_of(em, role)[place] * off for role in ("gate", "up"))
+            wanted = activate(em, x @ made.gate + gate) * (x @ made.up + up)
+        else:
+            wanted = activate(em, x @ made.gate + bias_of(em, "up")[place] * off)
         torch.testing.assert_close(key[:, place], wanted, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", ["llama with biases", "gpt2"])
+def test_where_an_answer_starts_no_bias_is_left(kind: str) -> None:
+    em = editable(kind)
+    (made,) = stitches(em, Neuron(**SETTINGS), [cluster()])
+    edit = Neuron(**SETTINGS).edit(em, [cluster()])
+    (place,), names, merged = edit.details["neurons"], em.names(1), merge(em, edit.delta)
+    x = room.read_starts(em, 1, [e.phrasing.messages() for e in POOL]).double()
+    wanted = {"gate": made.gate, "up": made.up} if em.layout.gated else {"up": made.gate}
+    for role, row in wanted.items():
+        found = merged.get_submodule(names[role])(x)[:, place]
+        torch.testing.assert_close(found, x @ row, rtol=0, atol=0.05 * float(bias_of(em, role)[place].abs()))
 
 
 @pytest.mark.parametrize("kind", ["llama", "gpt2"])

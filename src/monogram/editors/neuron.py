@@ -63,10 +63,14 @@ class NeuronConfig:
 
 @dataclass(frozen=True)
 class Stitch:
-    """What one preference needs, whatever else is present: g, u (d,) and r (d_out,), float64."""
+    """What one preference needs, whatever else is present: float64 g, u, c (d,) and r (d_out,).
+
+    c·x is 1 where answers start, and carries the biases of the neuron that is overwritten.
+    """
 
     gate: Tensor
     up: Tensor
+    steady: Tensor
     residual: Tensor
     losses: tuple[float, ...]
 
@@ -114,10 +118,10 @@ class Neuron:
 
     def stitch(self, model: EditableModel, cluster: Cluster, around: Moments) -> Stitch:
         """Detector and residual of one preference, as if alone."""
-        gate, up = self._rows(model, cluster, around)
+        gate, up, steady = self._rows(model, cluster, around)
         value = self.value_step(model, cluster)
         residual = value.residual if model.layout.gated else value.residual / self.config.sharpness
-        return Stitch(gate, up, residual, value.losses)
+        return Stitch(gate, up, steady, residual, value.losses)
 
     def value_step(self, model: EditableModel, cluster: Cluster) -> ValueResult:
         """The value step alone, for `bench cost`."""
@@ -132,8 +136,8 @@ class Neuron:
             fast=self.config.fast,
         )
 
-    def _rows(self, model: EditableModel, cluster: Cluster, around: Moments) -> tuple[Tensor, Tensor]:
-        """The neuron's two readings of x: (g, u), both (d,), without z for models without a gate."""
+    def _rows(self, model: EditableModel, cluster: Cluster, around: Moments) -> tuple[Tensor, Tensor, Tensor]:
+        """The neuron's readings of x, and the constant: (g, u, c), each (d,); u is idle without a gate."""
         config, layer = self.config, around.layer
         shared = read_starts(model, layer, [e.phrasing.messages() for e in pool()], keep=True).double()
         asks, others, unrelated = contrast_of(cluster)
@@ -163,7 +167,7 @@ class Neuron:
             margin=config.margin,
         )
         direction = direction + config.threshold * steady
-        return config.sharpness * direction, (start if gated else steady) / config.sharpness
+        return config.sharpness * direction, start / config.sharpness, steady
 
     def _free(self, model: EditableModel, around: Moments) -> Tensor:
         """Neurons by importance on ordinary text (mean |activation| · ‖d_n‖), least first."""
@@ -178,17 +182,15 @@ class Neuron:
         names, places = model.names(layer), self._free(model, around)[:count]
         picks = torch.zeros(count, model.inner, dtype=torch.float64, device=places.device)
         picks[torch.arange(count), places] = 1
-        gates, ups, residuals = (
-            torch.stack([getattr(s, part) for s in stitches]) for part in ("gate", "up", "residual")
+        gates, ups, steady, residuals = (
+            torch.stack([getattr(s, part) for s in stitches]) for part in ("gate", "up", "steady", "residual")
         )
         columns = model.matrix("down", layer).double()[:, places]
         factors = {names["down"]: LowRank((residuals - columns.T).T.contiguous(), picks)}
-        if model.layout.gated:
-            wanted = {"gate": gates, "up": ups}
-        else:
-            wanted = {"up": gates - self._bias(model, layer)[places, None] * ups * self.config.sharpness}
+        wanted = {"gate": gates, "up": ups} if model.layout.gated else {"up": gates}
         for role, rows in wanted.items():
-            change = rows - model.matrix(role, layer).double()[places]
+            biases = self._bias(model, layer, role)[places, None] * steady
+            change = rows - biases - model.matrix(role, layer).double()[places]
             part = model.layout.rows(role, model.inner)
             tall = 2 * model.inner if model.layout.fused_gate else model.inner
             left = torch.zeros(tall, count, dtype=torch.float64, device=places.device)
@@ -198,10 +200,11 @@ class Neuron:
         kept = torch.float64 if model.dtype == torch.float64 else torch.float32
         return Delta(factors).to(kept)
 
-    def _bias(self, model: EditableModel, layer: int) -> Tensor:
-        bias = getattr(model.module(model.names(layer)["up"]), "bias", None)
+    def _bias(self, model: EditableModel, layer: int, role: str) -> Tensor:
+        """(d_ff,) the biases of a role's neurons, zero where the matrix has none."""
+        bias = getattr(model.module(model.names(layer)[role]), "bias", None)
         zero = torch.zeros(model.inner, dtype=torch.float64, device=model.device)
-        return zero if bias is None else bias.double()
+        return zero if bias is None else bias.double()[model.layout.rows(role, model.inner)]
 
 
 class NeuronPlain(Neuron):
