@@ -10,33 +10,18 @@ template knows the switch; a model without one is given the plain template of `c
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any, cast
 
 import torch
-from safetensors import SafetensorError
 from torch import Tensor, nn
-from transformers import AutoModelForCausalLM, AutoTokenizer
-from transformers.utils import logging
 
-from monogram.errors import LayerError, ModelError, ModelFileError
+from monogram.errors import LayerError, ModelError
 from monogram.models.chat import Message, checked_messages, end_of_turn, plain_chat, template_ids
 from monogram.models.layout import Layout, layout_of, sizes
-
-BROKEN = (
-    OSError,
-    ValueError,
-    RuntimeError,
-    LookupError,
-    TypeError,
-    AttributeError,
-    ImportError,
-    SafetensorError,
-)
-"""What transformers raises when a model's files are not what they should be."""
+from monogram.models.reading import read
 
 
 class EditableModel:
@@ -78,28 +63,7 @@ class EditableModel:
         from monogram.models.sources import resolve
 
         folder = resolve(name, home=home, progress=progress).folder
-        try:
-            with quiet():
-                tokenizer = AutoTokenizer.from_pretrained(folder)
-                loaded: Any = AutoModelForCausalLM.from_pretrained(
-                    folder, dtype=dtype or "auto", output_loading_info=True, ignore_mismatched_sizes=True
-                )
-        except BROKEN as error:
-            reason = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(" .:")
-            raise ModelFileError(
-                f"The model '{name}' could not be read from {folder}: {reason}. Get its files again."
-            ) from error
-        model, told = loaded
-        if odd := sorted(told["mismatched_keys"]):
-            raise ModelFileError(
-                f"The model '{name}' in {folder} has {len(odd)} weights of another shape than config.json "
-                f"says, '{odd[0][0]}' first. Get its files again."
-            )
-        if missing := sorted(told["missing_keys"]):
-            raise ModelFileError(
-                f"The model '{name}' in {folder} lacks {len(missing)} of its weights, '{missing[0]}' first. "
-                "Get its files again."
-            )
+        model, tokenizer = read(folder, name=name, dtype=dtype)
         return cls.wrap(model, tokenizer, name=name)
 
     @classmethod
@@ -251,17 +215,3 @@ class EditableModel:
     def decode(self, ids: Sequence[int]) -> str:
         """Text of tokens, special tokens left out."""
         return str(self.tokenizer.decode(list(ids), skip_special_tokens=True))
-
-
-@contextmanager
-def quiet() -> Iterator[None]:
-    """Silence the bars and remarks of transformers while it loads."""
-    bars, level = logging.is_progress_bar_enabled(), logging.get_verbosity()
-    logging.disable_progress_bar()
-    logging.set_verbosity_error()
-    try:
-        yield
-    finally:
-        logging.set_verbosity(level)
-        if bars:
-            logging.enable_progress_bar()

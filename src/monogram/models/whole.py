@@ -6,7 +6,8 @@ from monogram.delta import Delta
 from monogram.errors import InputError
 from monogram.files import aside, need_room
 from monogram.models.attach import merge
-from monogram.models.editable import EditableModel, quiet
+from monogram.models.editable import EditableModel
+from monogram.models.reading import quiet
 
 
 def save_merged(model: EditableModel, delta: Delta, folder: Path) -> None:
