@@ -1,10 +1,12 @@
 """The ledger adds up what happened, is read by hand, and says clearly when it cannot be."""
 
 import os
+import shutil
 import sqlite3
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -171,6 +173,25 @@ def test_a_full_disk_changes_nothing(ledger: Ledger, monkeypatch: pytest.MonkeyP
     monkeypatch.undo()
     assert ledger.present("alice") == (HIKING, VEGAN)
     assert ledger.head("alice") == 2
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no file-size limits there")
+def test_a_disk_too_full_to_read_is_named(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    """SQLite needs room to read, and complains of an I/O error when a file of its own cannot grow."""
+    import resource
+
+    filled(ledger)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (8192, before[1]))
+    try:
+        with pytest.raises(LedgerError, match="disk I/O error"):
+            ledger.present("alice")
+        monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=12_288))
+        with pytest.raises(DiskFullError, match="No room is left"):
+            ledger.present("alice")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert ledger.present("alice") == (HIKING, VEGAN)
 
 
 def _limit_pages(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> int:

@@ -1,5 +1,6 @@
 """What SQLite and the disk complain of, said so that a person can act on it."""
 
+import shutil
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,6 +12,8 @@ from monogram.errors import DiskFullError, LedgerError, MonogramError, StoreErro
 from monogram.files import is_disk_full
 
 _DAMAGED = ("SQLITE_CORRUPT", "SQLITE_NOTADB", "SQLITE_ERROR", "SQLITE_CONSTRAINT", "SQLITE_MISMATCH")
+INDEX = 64 * 1024
+"""Bytes that SQLite's write-ahead log and its index need to begin with."""
 
 
 @contextmanager
@@ -43,7 +46,7 @@ def of_disk(path: Path, error: OSError) -> StoreError:
 def _of_sqlite(path: Path, error: Exception) -> StoreError:
     found = error.orig if isinstance(error, DBAPIError) else error
     name = str(getattr(found, "sqlite_errorname", ""))
-    if name == "SQLITE_FULL":
+    if name == "SQLITE_FULL" or (name.startswith("SQLITE_IOERR") and _is_full(path)):
         return DiskFullError(
             f"No room is left on the disk of {path}. Nothing was changed; make room and try again."
         )
@@ -52,6 +55,14 @@ def _of_sqlite(path: Path, error: Exception) -> StoreError:
     if name.startswith(_DAMAGED) or not name:
         return LedgerError(_damaged(path, str(found)))
     return LedgerError(f"The ledger {path} cannot be read or written: {found}. Look at its permissions.")
+
+
+def _is_full(path: Path) -> bool:
+    """Whether the disk has no room for the ledger's index: SQLite calls that an I/O error, reading too."""
+    try:
+        return shutil.disk_usage(path.parent).free < INDEX
+    except OSError:
+        return False
 
 
 def _damaged(path: Path, what: str) -> str:
