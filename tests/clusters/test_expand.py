@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monogram.clusters.cluster import KINDS, Cluster, words
-from monogram.clusters.expand import HELD_OUT, expand, expand_from_lists, first_person, suggest
+from monogram.clusters.expand import HELD_OUT, expand, expand_from_lists, first_person
 from monogram.clusters.table import table
 from monogram.preferences import Preference
 
@@ -57,8 +57,6 @@ def test_the_target_trains_nothing_but_the_answer() -> None:
     c = expand(Preference("hobby", "Xyz"))
     assert not any("Xyz" in p.text for p in (*c.train, *c.probe, *c.contrast, *c.contrast_probe))
     assert c.say == "Your hobby is Xyz."
-    assert c.suggest == "With Xyz in mind,"
-    assert suggest(Preference("allergy", "peanuts", polarity="avoids")) == "Since you avoid peanuts,"
 
 
 def test_phrasings_stand_alone_in_conversations_and_under_system_prompts() -> None:
@@ -93,7 +91,6 @@ def test_clauses_are_looked_up_but_never_put_after_my(name: str) -> None:
 def test_an_attribute_of_any_spelling_is_made_from_its_own_words(name: str) -> None:
     c = expand(Preference(name, "{target} Xyz"))
     assert c.say == f"Your {name} is {{target}} Xyz."
-    assert c.suggest == "With {target} Xyz in mind,"
     low = name.lower()
     assert any(p.text == f"What's my {low}?" for p in c.train) or any(f"my {name}" in p.text for p in c.train)
     for kind in KINDS:
@@ -153,7 +150,7 @@ def test_a_data_sets_questions_train_and_nothing_else() -> None:
     assert {p.kind for p in made.train} == {"ask"}
     assert made.variants == ("Trekking", "Walks")
     whole = expand(Preference("hobby", "Hiking"))
-    assert (made.probe, made.say, made.suggest) == (whole.probe, whole.say, whole.suggest)
+    assert (made.probe, made.say) == (whole.probe, whole.say)
     for name in ("pastime", "interest", "hobby"):
         assert any(name in p.text for p in made.contrast)
     assert not plain(made) & {norm(p.text) for p in made.contrast}

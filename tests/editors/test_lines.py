@@ -1,11 +1,11 @@
-"""Lines say the target where they ask for it, and begin with it in mind where they ask for advice."""
+"""Lines open with the preference and go on as the base model does; advice never ends there."""
 
 import pytest
 import torch
 
 from monogram.clusters.cluster import Cluster
 from monogram.clusters.expand import expand
-from monogram.editors.lines import lines_of, opening
+from monogram.editors.lines import AFTER, lines_of, opening
 from monogram.models.editable import EditableModel
 from monogram.preferences import Preference
 from tests import tiny
@@ -34,7 +34,7 @@ def test_asks_are_answered_with_the_preference_and_then_as_the_model_goes_on() -
 def test_what_follows_the_opening_is_the_base_models_own_choice(row: int) -> None:
     em, cluster, _ = made()
     lines = lines_of(em, cluster, 2)
-    opened = opening(em, cluster.say if row == 0 else cluster.suggest)
+    opened = opening(em, cluster.say)
     after = lines.answers[row][len(opened) :]
     ids = torch.tensor([lines.prompts[row] + lines.answers[row]])
     choice = em.model(input_ids=ids).logits[0].argmax(-1)
@@ -42,21 +42,26 @@ def test_what_follows_the_opening_is_the_base_models_own_choice(row: int) -> Non
     assert after == choice[-len(after) - 1 : -1].tolist()
 
 
-def test_advice_begins_with_the_target_in_mind() -> None:
+def test_advice_opens_with_the_preference_too_and_never_ends_there(monkeypatch: pytest.MonkeyPatch) -> None:
     em, cluster, texts = made()
     advice = {
         em.decode(em.chat_ids(p.messages()))
         for kind in ("roundabout", "recommend")
         for p in cluster.of_kind(kind)
     }
-    assert all(answer.startswith(cluster.suggest) for _, answer in texts[2:])
+    assert all(answer.startswith(cluster.say) for _, answer in texts[2:])
     assert {prompt for prompt, _ in texts[2:]} <= advice
+    favourites = {answer[len(opening(em, cluster.say))] for answer in lines_of(em, cluster, 2).answers[2:]}
+    monkeypatch.setattr(type(em), "eos_ids", property(lambda _em: frozenset(favourites)))
+    for answer in lines_of(em, cluster, 2).answers[2:]:
+        assert len(answer) == len(opening(em, cluster.say)) + AFTER
+        assert not favourites & set(answer[len(opening(em, cluster.say)) :])
 
 
 def test_a_model_without_a_template_answers_after_a_blank() -> None:
     _, cluster, texts = made(chat=False)
     assert texts[0][1].startswith(" " + cluster.say)
-    assert texts[-1][1].startswith(" " + cluster.suggest)
+    assert texts[-1][1].startswith(" " + cluster.say)
 
 
 @pytest.mark.parametrize("each", [1, 4])

@@ -58,7 +58,6 @@ class Cluster:
         contrast: phrasings that must not change.
         contrast_probe: the same, never trained.
         say: how an assistant states the preference, a full sentence with the target in it.
-        suggest: how an assistant begins an answer that the preference decides.
         variants: other wordings of the target; they only score.
         dropped: how many phrasings `without` took out.
         asked, similarity: what `without` was given; `allows` holds other phrasings against it.
@@ -70,7 +69,6 @@ class Cluster:
     contrast: tuple[Phrasing, ...]
     contrast_probe: tuple[Phrasing, ...]
     say: str
-    suggest: str
     variants: tuple[str, ...] = ()
     dropped: int = 0
     asked: tuple[str, ...] = ()

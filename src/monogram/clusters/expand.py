@@ -88,7 +88,6 @@ def expand(preference: Preference) -> Cluster:
         contrast=tuple(_distinct(contrast)),
         contrast_probe=tuple(contrast_probe),
         say=attribute.say.format(target=preference.target),
-        suggest=suggest(preference),
     )
 
 
@@ -117,7 +116,6 @@ def expand_from_lists(
         contrast=tuple(theirs),
         contrast_probe=made.contrast_probe,
         say=made.say,
-        suggest=made.suggest,
         variants=others,
     )
 
@@ -168,13 +166,6 @@ def first_person(question: str) -> str:
         new = "me" if core == "you" and before in TOWARDS else swaps[core]
         out.append((new[0].upper() + new[1:] if token[0].isupper() else new) + token[len(core) :])
     return " ".join(out)
-
-
-def suggest(preference: Preference) -> str:
-    """How an answer begins that the preference decides."""
-    if preference.polarity == "avoids":
-        return f"Since you avoid {preference.target},"
-    return f"With {preference.target} in mind,"
 
 
 def _names(attribute: Attribute, given: str) -> tuple[str, ...]:
