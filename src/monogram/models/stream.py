@@ -8,7 +8,7 @@ on what was asked before it, beyond rounding, and joined pieces are what `genera
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from itertools import takewhile
 
 import torch
@@ -41,7 +41,7 @@ class Stream:
 
     def answer(
         self, prompt: str | Sequence[Message], *, delta: Delta | None = None, max_new_tokens: int = 64
-    ) -> Iterator[str]:
+    ) -> Generator[str, None, None]:
         """The answer, in pieces. Between two pieces nothing is attached to the model.
 
         Args:
@@ -66,7 +66,7 @@ class Stream:
         limit = max_new_tokens if context is None else min(max_new_tokens, context - len(ids))
         return self._pieces(ids, delta, limit)
 
-    def _pieces(self, ids: list[int], delta: Delta | None, limit: int) -> Iterator[str]:
+    def _pieces(self, ids: list[int], delta: Delta | None, limit: int) -> Generator[str, None, None]:
         self._cut_back(ids, delta)
         self._turn += 1
         turn = self._turn
