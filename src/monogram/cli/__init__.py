@@ -1,4 +1,4 @@
-"""The command line: `monogram demo`, `add`, `ask`, `list`, `forget`, `export`, `model`, `bench`."""
+"""The command line: `monogram demo`, `add`, `ask`, `chat` and the others, each in a room of its own."""
 
 import sys
 

@@ -57,6 +57,11 @@ def emit(record: Mapping[str, Any]) -> None:
     typer.echo(json.dumps(record, ensure_ascii=False, indent=2, sort_keys=False, default=str))
 
 
+def emit_line(record: Mapping[str, Any]) -> None:
+    """One of many answers for a machine, on stdout: a JSON object in one line."""
+    typer.echo(json.dumps(record, ensure_ascii=False, default=str))
+
+
 def console(*, err: bool = False) -> "Console":
     """A rich console that takes no markup."""
     from rich.console import Console
@@ -158,17 +163,26 @@ def _of_system(error: Exception) -> str:
 
 
 def _complain(error: Exception, as_json: bool) -> None:
+    if as_json:
+        typer.echo(json.dumps({"error": described(error)}, ensure_ascii=False, default=str), err=True)
+    else:
+        complain(error)
+
+
+def complain(error: Exception) -> None:
+    """An error for people: one line on stderr."""
+    typer.secho(f"Error: {described(error)['message']}", err=True, fg=typer.colors.RED)
+
+
+def described(error: Exception) -> dict[str, Any]:
+    """An error for machines: its type, its message in one line, and the receipt of a refused edit."""
     kind, message = type(error).__name__, str(error)
     if not isinstance(error, MonogramError):
         full = is_disk_full(error)
         kind = DiskFullError.__name__ if full else kind
         message = "No room is left on the disk. Make room and try again." if full else _of_system(error)
-    message = " ".join(plain(message, lines=True).split())
-    if not as_json:
-        typer.secho(f"Error: {message}", err=True, fg=typer.colors.RED)
-        return
-    record: dict[str, Any] = {"type": kind, "message": message}
+    record: dict[str, Any] = {"type": kind, "message": " ".join(plain(message, lines=True).split())}
     figures = getattr(error.receipt, "as_dict", None) if isinstance(error, EditRefusedError) else None
     if callable(figures):
         record["receipt"] = figures()
-    typer.echo(json.dumps({"error": record}, ensure_ascii=False, default=str), err=True)
+    return record

@@ -1,4 +1,4 @@
-"""Progress bars on stderr for what takes long, with the time left; none for machines."""
+"""Bars on stderr for what takes long, with the time left where that is known; none for machines."""
 
 import sys
 from collections.abc import Callable, Iterator
@@ -16,8 +16,11 @@ BYTES = 1_000_000
 
 
 @contextmanager
-def progress(as_json: bool) -> Iterator[Progress | None]:
-    """A callback (what, done, total) that draws a bar for each `what`; None where nobody would see it."""
+def progress(as_json: bool, begin: str = "") -> Iterator[Progress | None]:
+    """A callback (what, done, total) that draws a bar for each `what`; None where nobody would see it.
+
+    Until it is called, there is a bar without an end for `begin`, if that is said; as for a total of 0.
+    """
     if as_json or not sys.stderr.isatty():
         yield None
         return
@@ -30,7 +33,7 @@ def progress(as_json: bool) -> Iterator[Progress | None]:
         BarColumn(),
         TextColumn("{task.fields[amount]}", markup=False),
         TimeElapsedColumn(),
-        TextColumn("left", markup=False),
+        TextColumn("{task.fields[left]}", markup=False),
         TimeRemainingColumn(),
     )
     tasks: dict[str, TaskID] = {}
@@ -40,12 +43,26 @@ def progress(as_json: bool) -> Iterator[Progress | None]:
             if what not in tasks:
                 for finished in tasks.values():
                     bars.update(finished, visible=False)
-                tasks[what] = bars.add_task(plain(what), total=total or None, amount="")
+                tasks[what] = bars.add_task(plain(what), total=None, amount="", left="")
             bars.update(
-                tasks[what], completed=done, total=total or None, amount=amount(done, total), visible=True
+                tasks[what],
+                completed=done,
+                total=total or None,
+                amount=amount(done, total),
+                left="left" if total else "",
+                visible=True,
             )
 
+        if begin:
+            report(begin, 0, 0)
         yield report
+
+
+@contextmanager
+def waiting(what: str) -> Iterator[None]:
+    """Show that something is under way, while nobody knows for how long; nothing but on a terminal."""
+    with progress(False, what):
+        yield
 
 
 def amount(done: int, total: int) -> str:
