@@ -80,9 +80,9 @@ def bench(
     """
     if limit is not None and per_attribute is not None:
         raise typer.BadParameter("--limit and --per-attribute exclude each other.")
-    found = load_task(task)
     place = out if out is not None else Path("out") / task
     with progress(as_json, f"Loading {model}") as bars:
+        found = load_task(task)
         summary = found.run(
             data=data,
             methods=methods if methods is not None else METHODS.get(task, "none,neuron"),

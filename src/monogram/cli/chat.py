@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from monogram.cli.interrupt import interrupt
 from monogram.cli.options import Editor, Home, Json, Model, Tokens, User, Yes
 from monogram.cli.output import explained, remark
 from monogram.cli.progress import progress
@@ -102,6 +103,7 @@ def _listen(voice: "Voice", talk: "Conversation", slash: "Slash") -> int:
         except KeyboardInterrupt:
             if stopped or not voice.alive:
                 raise
+            interrupt.noticed = False  # dealt with
             stopped = True
             remark("(Ctrl-C again or Ctrl-D leaves.)")
         except (MonogramError, OSError) as error:

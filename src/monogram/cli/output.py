@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec
 
 import typer
 
+from monogram.cli.interrupt import interrupt
 from monogram.errors import DiskFullError, EditRefusedError, MonogramError
 from monogram.files import is_disk_full
 
@@ -127,12 +128,14 @@ def explained(command: Callable[P, None]) -> Callable[P, None]:
         try:
             with _at_home(kwargs.get("home")):
                 command(*args, **kwargs)
-        except KeyboardInterrupt:
-            remark("Interrupted. What was finished is kept; what was begun changed nothing.")
-            raise typer.Exit(INTERRUPTED) from None
-        except BrokenPipeError:
+        except typer.Exit:
             raise
-        except (MonogramError, OSError) as error:
+        except (Exception, KeyboardInterrupt) as error:
+            if isinstance(error, KeyboardInterrupt) or interrupt.noticed:
+                remark("Interrupted. What was finished is kept; what was begun changed nothing.")
+                raise typer.Exit(INTERRUPTED) from None
+            if isinstance(error, BrokenPipeError) or not isinstance(error, MonogramError | OSError):
+                raise
             _complain(error, as_json)
             raise typer.Exit(1) from None
 

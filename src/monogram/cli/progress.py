@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from monogram.cli.interrupt import interrupt
 from monogram.cli.output import plain
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ def progress(as_json: bool, begin: str = "") -> Iterator[Progress | None]:
     with Progress(*columns, console=console(err=True), transient=True) as bars:
 
         def report(what: str, done: int, total: int) -> None:
+            interrupt.check()
             if what not in tasks:
                 for finished in tasks.values():
                     bars.update(finished, visible=False)

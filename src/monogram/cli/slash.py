@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from monogram.cli.change import announce, confirm_attribute, lines, outcome
+from monogram.cli.interrupt import interrupt
 from monogram.cli.progress import progress
 from monogram.cli.shared import names, record
 from monogram.cli.voice import Voice
@@ -86,7 +87,8 @@ class Slash:
             wanted = from_words(attributes, *words)
             try:
                 confirm_attribute(attributes, wanted, yes=self.yes, as_json=not self.voice.alive)
-            except (typer.Exit, typer.Abort):  # the answer was no
+            except (typer.Exit, typer.Abort):  # the answer was no, or Ctrl-C
+                interrupt.noticed = False
                 return
             steps, left = changes(attributes, person.list(), [wanted])
             if steps and not self.voice.as_json:

@@ -107,6 +107,10 @@ def export_profile(ledger: "Ledger", user: str, file: Path, *, yes: bool, as_jso
         raise InputError(f"{file} is a folder. Give a file, say {file / 'profile.yaml'}.")
     if file.exists():
         agree(f"{file} is there already and would be replaced.", yes=yes, as_json=as_json)
+    if not file.absolute().parent.is_dir():
+        raise InputError(
+            f"{file} cannot be written: there is no folder {file.absolute().parent}. Make it first."
+        )
     profile = Profile(user, ledger.present(user))
     write_text(file, profile_text(profile))
     if as_json:
