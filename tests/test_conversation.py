@@ -68,14 +68,13 @@ def test_a_change_in_the_middle_is_known_to_the_next_answer(alice: Person) -> No
     assert spoken(talk, "What is my hobby?") == first
 
 
-def test_the_base_model_can_answer_a_turn_and_knows_nobody(alice: Person, model: EditableModel) -> None:
+def test_the_base_model_can_answer_and_knows_nobody(alice: Person, model: EditableModel) -> None:
     alice.add(attribute="hobby", target="Hiking")
     talk = Conversation(alice, max_new_tokens=8, base=True)
     assert spoken(talk, "What is my hobby?") == generate(model, ["What is my hobby?"], max_new_tokens=8)[0]
-    talk.base = False
-    wanted = expected(talk, "And now?")
-    assert spoken(talk, "And now?") == wanted
-    assert [turn.base for turn in talk.turns] == [True, False]
+    assert spoken(talk, "What is my hobby?") != spoken(
+        Conversation(alice, max_new_tokens=8), "What is my hobby?"
+    )
 
 
 def test_an_answer_that_is_broken_off_is_kept_as_far_as_it_came(alice: Person) -> None:

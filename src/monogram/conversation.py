@@ -30,8 +30,6 @@ class Turn:
 
     question: str
     answer: str
-    base: bool
-    """Whether the base model answered, which knows nobody."""
 
     def messages(self) -> list[dict[str, str]]:
         """The two, as chat templates take them."""
@@ -44,7 +42,8 @@ class Conversation:
     Attributes:
         person: whose.
         max_new_tokens: longest answer.
-        base: whether the base model answers, from the next turn on.
+        base: whether the base model answers instead, which knows nobody. Give it a conversation of its own:
+            it would repeat what a model that knows somebody has said.
         turns: all that was said, oldest first.
         left_out: how many of the oldest turns are no longer in the prompt.
     """
@@ -67,8 +66,8 @@ class Conversation:
         """
         if not text.strip():
             raise InputError("Nothing was said. Say something.")
-        base, said = self.base, ""
-        delta = None if base else self.person.delta()
+        said = ""
+        delta = None if self.base else self.person.delta()
         prompt = self._prompt(text)
         pieces = self._stream.answer(
             prompt,
@@ -84,7 +83,7 @@ class Conversation:
             whole = True
         finally:
             if said or whole:
-                self.turns.append(Turn(text, said, base))
+                self.turns.append(Turn(text, said))
 
     def reset(self) -> None:
         """Begin anew: nothing was said."""

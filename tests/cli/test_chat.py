@@ -117,10 +117,11 @@ def test_the_conversation_is_kept_until_it_is_reset(chat: Chat) -> None:
 
 
 def test_the_base_model_and_the_persons_answer_differently(chat: Chat) -> None:
-    lines = ["What is my hobby?", "/reset", "/base", "What is my hobby?"]
+    lines = ["What is my hobby?", "/base", "What is my hobby?", "/base", "What is my hobby?"]
     chat("/add hobby Hiking")
-    own, base = answers(chat(*lines, words=("--json",)))
+    own, base, again = answers(chat(*lines, words=("--json",)))
     assert own != base
+    assert again not in (own, base)  # her conversation went on
     only = answers(chat("What is my hobby?", words=("--json", "--base")))
     assert only == [base]
 
@@ -218,7 +219,8 @@ def test_one_word_alone_cannot_be_added(text: str) -> None:
 def test_commands_and_what_they_take_are_completed(compiler: Compiler, tmp_path: Path) -> None:
     person = Personalizer(tiny.editable(dtype=torch.float32), Store(tmp_path)).user("alice")
     person.add(attribute="hobby", target="Hiking")
-    slash = Slash(Conversation(person), Voice(as_json=True), "tiny", yes=True)
+    talks = Conversation(person), Conversation(person, base=True)
+    slash = Slash(*talks, Voice(as_json=True), "tiny", yes=True)
     assert slash.completions("/") == ["/add ", "/forget ", "/list", "/base", "/reset", "/help", "/quit"]
     assert slash.completions("/fo") == ["/forget "]
     assert slash.completions("/forget hi") == ["/forget Hiking"]

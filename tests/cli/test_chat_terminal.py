@@ -14,7 +14,7 @@ from tests import tiny
 from tests.cli.program import COMMAND, environment
 from tests.cli.terminal import Terminal, terminal
 
-STOPPED = "(Ctrl-C again or Ctrl-D leaves.)"
+STOPPED = "Ctrl-C again or Ctrl-D leaves."
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +74,7 @@ def test_ctrl_c_stops_an_answer_and_a_second_one_leaves(folder: str, tmp_path: P
         seen.type("Tell me a very long story.\n")
         seen.until("alice> ")
         seen.type("\x03")
-        seen.until(STOPPED)
+        seen.until(f"Stopped. {STOPPED}")
         seen.until("you> ")
         seen.type("/list\n")  # all is as it was
         assert "hobby: Hiking" in seen.until("you> ")

@@ -58,15 +58,17 @@ def chat(
         from monogram.people import load
 
         people = load(model, home=home, editor=editor, progress=bars)
-        talk = Conversation(people.user(user), max_new_tokens=max_new_tokens, base=base)
-        if not base:
-            talk.person.delta()  # compiled here and now where no version fits the model
+        person = people.user(user)
+        talk, other = (
+            Conversation(person, max_new_tokens=max_new_tokens, base=one) for one in (base, not base)
+        )
+        person.delta()  # compiled here and now where no version fits the model
     people.progress = None
     _begin(voice, talk, model, known)
-    slash = Slash(talk, voice, model, yes=yes)
+    slash = Slash(talk, other, voice, model, yes=yes)
     if voice.alive:
         editable_lines(slash.completions)
-    if failed := _listen(voice, talk, slash):
+    if failed := _listen(voice, slash):
         remark(f"{failed} of the lines failed.")
         raise typer.Exit(1)
 
@@ -86,17 +88,18 @@ def _begin(voice: "Voice", talk: "Conversation", model: str, known: tuple[str, .
     )
 
 
-def _listen(voice: "Voice", talk: "Conversation", slash: "Slash") -> int:
+def _listen(voice: "Voice", slash: "Slash") -> int:
     """Turn after turn, until nothing comes any more; how many lines failed, where nobody saw it."""
-    failed, stopped = 0, False
+    failed, stopped, line = 0, False, ""
     while True:
         try:
+            line = ""
             line = voice.hear().strip()
             if line.startswith("/") and not line.startswith("//"):
                 if not slash.run(line):
                     break
             elif line:
-                _turn(voice, talk, line.removeprefix("/") if line.startswith("//") else line)
+                _turn(voice, slash.talk, line.removeprefix("/") if line.startswith("//") else line)
             stopped = False
         except EOFError:
             break
@@ -105,7 +108,8 @@ def _listen(voice: "Voice", talk: "Conversation", slash: "Slash") -> int:
                 raise
             interrupt.noticed = False  # dealt with
             stopped = True
-            remark("(Ctrl-C again or Ctrl-D leaves.)")
+            what = "Stopped; nothing was changed. " if line.startswith("/") else "Stopped. " if line else ""
+            remark(f"{what}Ctrl-C again or Ctrl-D leaves.")
         except (MonogramError, OSError) as error:
             if isinstance(error, BrokenPipeError):
                 raise
@@ -115,8 +119,8 @@ def _listen(voice: "Voice", talk: "Conversation", slash: "Slash") -> int:
 
 
 def _turn(voice: "Voice", talk: "Conversation", text: str) -> None:
-    base, left_out = talk.base, talk.left_out
-    who, style = ("base model", "bold yellow") if base else (talk.person.name, "bold green")
+    left_out = talk.left_out
+    who, style = ("base model", "bold yellow") if talk.base else (talk.person.name, "bold green")
     with closing(talk.say(text)) as pieces:
         with voice.thinking():
             first = next(pieces, "")
@@ -127,13 +131,5 @@ def _turn(voice: "Voice", talk: "Conversation", text: str) -> None:
             )
         voice.speak(who, chain([first], pieces), style=style)
     turn = talk.turns[-1]
-    voice.tell(
-        {
-            "type": "answer",
-            "question": turn.question,
-            "answer": turn.answer,
-            "base": turn.base,
-            "left_out": talk.left_out,
-        },
-        *([] if turn.answer else ["(no answer)"]),
-    )
+    told = {"question": turn.question, "answer": turn.answer, "base": talk.base, "left_out": talk.left_out}
+    voice.tell({"type": "answer", **told}, *([] if turn.answer else ["(no answer)"]))

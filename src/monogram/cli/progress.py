@@ -37,22 +37,24 @@ def progress(as_json: bool, begin: str = "") -> Iterator[Progress | None]:
         TextColumn("{task.fields[left]}", markup=False),
         TimeRemainingColumn(),
     )
-    tasks: dict[str, TaskID] = {}
+    tasks: dict[tuple[str, bool], TaskID] = {}  # rich never takes a total away again
     with Progress(*columns, console=console(err=True), transient=True) as bars:
 
         def report(what: str, done: int, total: int) -> None:
             interrupt.check()
-            if what not in tasks:
-                for finished in tasks.values():
-                    bars.update(finished, visible=False)
-                tasks[what] = bars.add_task(plain(what), total=None, amount="", left="")
+            if done >= total:  # it may go on, or something that has no name: nobody knows for how long
+                done = total = 0
+            key = (what, total > 0)
+            if key not in tasks:
+                tasks[key] = bars.add_task(plain(what), total=None, amount="", left="")
+            for other, one in tasks.items():
+                bars.update(one, visible=other == key)
             bars.update(
-                tasks[what],
+                tasks[key],
                 completed=done,
                 total=total or None,
                 amount=amount(done, total),
                 left="left" if total else "",
-                visible=True,
             )
 
         if begin:

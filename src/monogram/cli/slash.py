@@ -27,7 +27,10 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     ),
     "forget": ("WHAT", "forget a preference, by attribute or target"),
     "list": ("", "what is true of the person"),
-    "base": ("", "let the base model answer, which knows nobody; and back again"),
+    "base": (
+        "",
+        "let the base model answer, which knows nobody, in a conversation of its own; and back again",
+    ),
     "reset": ("", "begin the conversation anew; preferences stay"),
     "help": ("", "this list"),
     "quit": ("", "leave; so does Ctrl-D"),
@@ -36,10 +39,17 @@ _MYSELF = re.compile(r"(?i)\b(i|i'm|i've|my|me|mine|myself|am)\b")
 
 
 class Slash:
-    """Does what a slash command says, in one chat."""
+    """Does what a slash command says, in one chat.
 
-    def __init__(self, talk: "Conversation", voice: Voice, model: str, *, yes: bool) -> None:
-        self.talk, self.voice, self.model, self.yes = talk, voice, model, yes
+    Attributes:
+        talk: the conversation that goes on; the other one is at rest.
+        other: the base model's, while the person's goes on, and the other way round.
+    """
+
+    def __init__(
+        self, talk: "Conversation", other: "Conversation", voice: Voice, model: str, *, yes: bool
+    ) -> None:
+        self.talk, self.other, self.voice, self.model, self.yes = talk, other, voice, model, yes
         self.user = talk.person.name
 
     def run(self, line: str) -> bool:
@@ -110,7 +120,7 @@ class Slash:
         self.voice.tell({"type": "list", "preferences": [record(p) for p in present]}, *shown)
 
     def _base(self, _rest: str) -> None:
-        self.talk.base = not self.talk.base
+        self.talk, self.other = self.other, self.talk
         knows = names(self.talk.person.list()) or "nothing yet"
         who = f"{self.user}'s model answers now; it knows {knows}."
         who = "The base model answers now; it knows nobody." if self.talk.base else who
@@ -118,6 +128,7 @@ class Slash:
 
     def _reset(self, _rest: str) -> None:
         self.talk.reset()
+        self.other.reset()
         self.voice.tell(
             {"type": "reset"}, f"The conversation begins anew. What is true of {self.user!r} stays."
         )
