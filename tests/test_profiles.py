@@ -40,6 +40,12 @@ def test_a_file_by_hand_is_read_as_it_reads() -> None:
     assert found.preferences[0].statement == "I like to go hiking in my spare time."
 
 
+def test_the_readmes_example_is_one() -> None:
+    text = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
+    (hobby,) = parse_profile(text.split("```yaml\n")[1].split("```")[0]).preferences
+    assert hobby == Preference("hobby", "Hiking", "I like to go hiking in my spare time.", "likes")
+
+
 def test_what_is_written_is_pleasant_to_read() -> None:
     profile = Profile(
         "alice", (Preference("hobby", "Hiking 🥾", "I hike.", "likes"), Preference("pet", "no"))

@@ -14,6 +14,7 @@ from tests import tiny
 from tests.cli.program import COMMAND, environment
 from tests.cli.terminal import Terminal, terminal
 
+pytestmark = pytest.mark.slow  # real processes at a terminal, each of which has torch to load: 4 to 10 s each
 STOPPED = "Ctrl-C again or Ctrl-D leaves."
 
 

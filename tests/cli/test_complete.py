@@ -106,6 +106,7 @@ SHELLS = {
 }
 
 
+@pytest.mark.slow  # real shells, and a program that has torch to load: 7 s each
 @pytest.mark.parametrize("shell", SHELLS)
 def test_a_real_shell_completes_blanks_and_all(told: dict[str, str], shell: str) -> None:
     path = shutil.which(shell)

@@ -5,9 +5,11 @@ a terminal lines can be edited and called back. They are kept in memory only, fo
 """
 
 import io
+import re
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
+from itertools import chain
 from typing import Any
 
 import typer
@@ -16,6 +18,11 @@ from monogram.cli.output import complain, console, described, emit_line, plain, 
 from monogram.cli.progress import waiting
 
 PROMPT = "you> "
+_SIGNS = r"\u2e80-\ua4cf\uac00-\ud7af\uf900-\ufaff\uff00-\uff60"
+_PARTS = re.compile(rf"\s|[{_SIGNS}]|[^\s{_SIGNS}]+")
+"""Blanks, words, and signs of scripts that have no blanks: a line may end between any two."""
+LONG = 24
+"""A word that is longer than this is shown before it has ended."""
 
 
 class Voice:
@@ -73,13 +80,47 @@ class Voice:
             for _ in pieces:
                 pass
             return
+        shown: Iterable[str] = (plain(piece, lines=True) for piece in pieces)
         if self.alive:
-            console().print(f"{plain(who)}> ", style=style, end="")
+            name = f"{plain(who)}> "
+            console().print(name, style=style, end="")
+            shown = wrapped(shown, console().width, len(name))
         try:
-            for piece in pieces:
-                typer.echo(plain(piece, lines=True), nl=False)
+            for piece in shown:
+                typer.echo(piece, nl=False)
         finally:
             typer.echo()
+
+
+def wrapped(pieces: Iterable[str], width: int, column: int) -> Iterator[str]:
+    """The pieces with lines broken between words; a word is held back until it has ended.
+
+    Args:
+        pieces: of a text.
+        width: of the terminal, in cells.
+        column: where the text begins.
+    """
+    from rich.cells import cell_len
+
+    held = ""
+    for piece in chain(pieces, [None]):
+        parts = _PARTS.findall(held + (piece or ""))
+        last = parts[-1] if parts and piece is not None else " "
+        held = parts.pop() if last < "\u2e80" and not last.isspace() and len(last) <= LONG else ""
+        out = ""
+        for part in parts:
+            size = cell_len(part)
+            if part == "\n":
+                out, column = f"{out}\n", 0
+                continue
+            if column and column + size > width:
+                out, column = f"{out}\n", 0
+                if part.isspace():  # the end of the line stands for it
+                    continue
+            out += part
+            column += size
+        if out:
+            yield out
 
 
 def editable_lines(complete: Callable[[str], list[str]]) -> None:
