@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install model demo test check bench clean
+.PHONY: help install model demo test check docs bench clean
 
 help: ## this list
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 10
@@ -36,6 +36,9 @@ check: $(STAMP) ## style, types, and the direction of imports
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/deptry src
+
+docs: $(STAMP) ## docs/cli.md, made from the commands themselves
+	$(BIN)/python -m typer monogram.cli.app utils docs --name monogram --title "The command line" --output docs/cli.md
 
 bench: model ## monogram bench upqa on the project's own questions; ARGS="--data FILE ..." for others
 	$(BIN)/monogram bench upqa $(ARGS)

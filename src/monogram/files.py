@@ -83,6 +83,20 @@ def aside(target: Path, *, replace: bool = False) -> Iterator[Path]:
         shutil.rmtree(work, ignore_errors=True)
 
 
+def write_text(path: Path, text: str) -> None:
+    """Write a UTF-8 file, whole or not at all; one that is there is replaced."""
+    work = path.with_name(f".{path.name}.{uuid.uuid4().hex[:12]}")
+    try:
+        with work.open("w", encoding="utf-8", newline="\n") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        work.replace(path)
+        _sync_one(path.absolute().parent)
+    finally:
+        work.unlink(missing_ok=True)
+
+
 def _rename(work: Path, target: Path, *, replace: bool) -> None:
     if not target.exists():
         work.rename(target)

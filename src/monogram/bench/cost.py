@@ -18,7 +18,7 @@ from torch import Tensor
 from monogram.bench import intervals
 from monogram.bench.intervals import Figure
 from monogram.bench.items import load_items
-from monogram.bench.manifest import code_digest, write_json, write_text
+from monogram.bench.manifest import code_digest, write_json
 from monogram.bench.methods import preferences
 from monogram.bench.raw import RawLog, Record
 from monogram.bench.report import COST, figures, table
@@ -27,6 +27,7 @@ from monogram.clusters.expand import expand
 from monogram.clusters.table import table as attributes
 from monogram.editors.registry import editor, editor_names
 from monogram.errors import InputError
+from monogram.files import write_text
 from monogram.models.editable import EditableModel
 from monogram.preferences import Preference
 

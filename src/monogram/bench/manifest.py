@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, is_dataclass
 from pathlib import Path
@@ -20,6 +19,7 @@ import transformers
 
 import monogram
 from monogram.errors import InputError
+from monogram.files import write_text
 from monogram.models.editable import EditableModel
 
 FORMAT = 1
@@ -129,16 +129,6 @@ def plain(value: Any) -> Any:
 def write_json(path: Path, value: Any) -> None:
     """Write a JSON file whole or not at all."""
     write_text(path, json.dumps(value, ensure_ascii=False, indent=1, allow_nan=False) + "\n")
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a text file whole or not at all."""
-    aside = path.with_name(f".{path.name}.new")
-    with aside.open("w", encoding="utf-8", newline="\n") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    aside.replace(path)
 
 
 def _read(path: Path) -> dict[str, Any] | None:

@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 
 from monogram.bench import intervals
 from monogram.bench.intervals import Figure
-from monogram.bench.manifest import write_json, write_text
+from monogram.bench.manifest import write_json
 from monogram.bench.questions import ELSEWHERE, PREFERENCE_KINDS, marks
 from monogram.bench.raw import BASE, RawLog, Record
 from monogram.bench.report import markdown
+from monogram.files import write_text
 
 HEADLINE = ("direct", "paraphrased", "implicit", "product", "leak", "crosstalk", "top1")
 """What the score is the harmonic mean of; of leak and crosstalk, the share that is free of it."""

@@ -5,11 +5,13 @@ from typing import Annotated
 import typer
 
 from monogram import __version__
-from monogram.cli import bench, change, demo, models, people
+from monogram.cli import bench, change, chat, demo, models, people, transfer
+from monogram.cli.output import explained
+from monogram.cli.welcome import welcome
 
 app = typer.Typer(
     name="monogram",
-    no_args_is_help=True,
+    invoke_without_command=True,
     rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -24,7 +26,8 @@ def _version(wanted: bool) -> None:
 
 @app.callback()
 def monogram(
-    version: Annotated[
+    context: typer.Context,
+    version: Annotated[  # noqa: ARG001  (its callback answers)
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
@@ -37,15 +40,20 @@ def monogram(
 
     - `monogram add alice --attribute hobby --target Hiking`
     - `monogram ask alice "What should I do this weekend?"`
+    - `monogram chat alice`
     - `monogram export alice --to peft alice-adapter`
 
     People and models are kept under MONOGRAM_HOME. Exit codes: 0; 1 for a failure that is explained; 2 for a
-    command that was not understood.
+    command that was not understood; 130 after Ctrl-C, which loses nothing that was finished.
     """
+    if context.invoked_subcommand is None:
+        explained(welcome)()
 
 
 demo.join(app)
 change.join(app)
 people.join(app)
+chat.join(app)
+transfer.join(app)
 models.join(app)
 bench.join(app)

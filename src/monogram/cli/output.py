@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec
 
 import typer
 
+from monogram.cli.interrupt import interrupt
 from monogram.errors import DiskFullError, EditRefusedError, MonogramError
 from monogram.files import is_disk_full
 
@@ -55,6 +56,11 @@ def remark(line: object) -> None:
 def emit(record: Mapping[str, Any]) -> None:
     """The answer for a machine, on stdout: one JSON object."""
     typer.echo(json.dumps(record, ensure_ascii=False, indent=2, sort_keys=False, default=str))
+
+
+def emit_line(record: Mapping[str, Any]) -> None:
+    """One of many answers for a machine, on stdout: a JSON object in one line."""
+    typer.echo(json.dumps(record, ensure_ascii=False, default=str))
 
 
 def console(*, err: bool = False) -> "Console":
@@ -122,12 +128,14 @@ def explained(command: Callable[P, None]) -> Callable[P, None]:
         try:
             with _at_home(kwargs.get("home")):
                 command(*args, **kwargs)
-        except KeyboardInterrupt:
-            remark("Interrupted. What was finished is kept; what was begun changed nothing.")
-            raise typer.Exit(INTERRUPTED) from None
-        except BrokenPipeError:
+        except typer.Exit:
             raise
-        except (MonogramError, OSError) as error:
+        except (Exception, KeyboardInterrupt) as error:
+            if isinstance(error, KeyboardInterrupt) or interrupt.noticed:
+                remark("Interrupted. What was finished is kept; what was begun changed nothing.")
+                raise typer.Exit(INTERRUPTED) from None
+            if isinstance(error, BrokenPipeError) or not isinstance(error, MonogramError | OSError):
+                raise
             _complain(error, as_json)
             raise typer.Exit(1) from None
 
@@ -158,17 +166,26 @@ def _of_system(error: Exception) -> str:
 
 
 def _complain(error: Exception, as_json: bool) -> None:
+    if as_json:
+        typer.echo(json.dumps({"error": described(error)}, ensure_ascii=False, default=str), err=True)
+    else:
+        complain(error)
+
+
+def complain(error: Exception) -> None:
+    """An error for people: one line on stderr."""
+    typer.secho(f"Error: {described(error)['message']}", err=True, fg=typer.colors.RED)
+
+
+def described(error: Exception) -> dict[str, Any]:
+    """An error for machines: its type, its message in one line, and the receipt of a refused edit."""
     kind, message = type(error).__name__, str(error)
     if not isinstance(error, MonogramError):
         full = is_disk_full(error)
         kind = DiskFullError.__name__ if full else kind
         message = "No room is left on the disk. Make room and try again." if full else _of_system(error)
-    message = " ".join(plain(message, lines=True).split())
-    if not as_json:
-        typer.secho(f"Error: {message}", err=True, fg=typer.colors.RED)
-        return
-    record: dict[str, Any] = {"type": kind, "message": message}
+    record: dict[str, Any] = {"type": kind, "message": " ".join(plain(message, lines=True).split())}
     figures = getattr(error.receipt, "as_dict", None) if isinstance(error, EditRefusedError) else None
     if callable(figures):
         record["receipt"] = figures()
-    typer.echo(json.dumps({"error": record}, ensure_ascii=False, default=str), err=True)
+    return record

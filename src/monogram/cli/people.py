@@ -5,10 +5,12 @@ from typing import Annotated
 
 import typer
 
+from monogram.cli import complete
 from monogram.cli.options import Home, Json, Model, Tokens, User, Yes
 from monogram.cli.output import emit, explained, say, show_table
 from monogram.cli.progress import progress
 from monogram.cli.shared import agree, ledger_of, record, refuse_unknown
+from monogram.cli.transfer import export_profile
 from monogram.errors import InputError
 from monogram.preferences import check_user
 
@@ -37,10 +39,12 @@ def ask(
     refuse_unknown(ledger_of(home), check_user(user))
     if not question.strip():
         raise InputError("The question is empty. Ask something.")
-    with progress(as_json) as bars:
+    with progress(as_json, f"Loading {model}") as bars:
         from monogram.people import load
 
         people = load(model, home=home, progress=bars)
+        if bars is not None:
+            bars("Answering", 0, 0)
         if base:
             answer = people.ask(question, max_new_tokens=max_new_tokens)
         else:
@@ -52,7 +56,10 @@ def ask(
 
 
 def list_(
-    user: Annotated[str | None, typer.Argument(help="The person's id; without it, everybody.")] = None,
+    user: Annotated[
+        str | None,
+        typer.Argument(help="The person's id; without it, everybody.", autocompletion=complete.users),
+    ] = None,
     home: Home = None,
     as_json: Json = False,
 ) -> None:
@@ -92,30 +99,44 @@ def list_(
 
 def export(
     user: User,
-    folder: Annotated[Path, typer.Argument(help="Where to write it.", show_default=False)],
+    folder: Annotated[
+        Path, typer.Argument(help="Where to write it: a folder; for yaml a file.", show_default=False)
+    ],
     to: Annotated[
-        str, typer.Option("--to", help="peft (a LoRA adapter) or merged (a whole model of its own).")
+        str,
+        typer.Option(
+            "--to",
+            help="peft (a LoRA adapter), merged (a whole model of its own) or yaml (a profile file).",
+            autocompletion=complete.words("peft", "merged", "yaml"),
+        ),
     ] = "peft",
     model: Model = "smollm2",
     home: Home = None,
     yes: Yes = False,
     as_json: Json = False,
 ) -> None:
-    """Write a person's adapter, or their whole model, to a folder.
+    """Write a person's adapter, their whole model, or the list of what is true of them.
 
     An adapter is a plain PEFT LoRA folder: PEFT, vLLM, SGLang and llama.cpp's converter read it without
-    monogram.
+    monogram. A profile file is read by `monogram import`.
 
     Example: `monogram export alice --to peft alice-adapter`
     """
     user = check_user(user)
-    refuse_unknown(ledger_of(home), user)
+    ledger = ledger_of(home)
+    refuse_unknown(ledger, user)
+    if to == "yaml":
+        export_profile(ledger, user, folder, yes=yes, as_json=as_json)
+        return
     if to == "peft" and (folder / "adapter_config.json").exists():
         agree(f"{folder} holds an adapter already, which would be replaced.", yes=yes, as_json=as_json)
-    with progress(as_json) as bars:
+    with progress(as_json, f"Loading {model}") as bars:
         from monogram.people import load
 
-        written = load(model, home=home, progress=bars).user(user).export(folder, to)
+        person = load(model, home=home, progress=bars).user(user)
+        if bars is not None:
+            bars("Writing", 0, 0)
+        written = person.export(folder, to)
     nbytes = sum(path.stat().st_size for path in written.rglob("*") if path.is_file())
     if as_json:
         emit({"user": user, "to": to, "folder": str(written), "bytes": nbytes, "model": model})

@@ -1,10 +1,11 @@
-"""Progress bars on stderr for what takes long, with the time left; none for machines."""
+"""Bars on stderr for what takes long, with the time left where that is known; none for machines."""
 
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from monogram.cli.interrupt import interrupt
 from monogram.cli.output import plain
 
 if TYPE_CHECKING:
@@ -16,8 +17,11 @@ BYTES = 1_000_000
 
 
 @contextmanager
-def progress(as_json: bool) -> Iterator[Progress | None]:
-    """A callback (what, done, total) that draws a bar for each `what`; None where nobody would see it."""
+def progress(as_json: bool, begin: str = "") -> Iterator[Progress | None]:
+    """A callback (what, done, total) that draws a bar for each `what`; None where nobody would see it.
+
+    Until it is called, there is a bar without an end for `begin`, if that is said; as for a total of 0.
+    """
     if as_json or not sys.stderr.isatty():
         yield None
         return
@@ -30,22 +34,39 @@ def progress(as_json: bool) -> Iterator[Progress | None]:
         BarColumn(),
         TextColumn("{task.fields[amount]}", markup=False),
         TimeElapsedColumn(),
-        TextColumn("left", markup=False),
+        TextColumn("{task.fields[left]}", markup=False),
         TimeRemainingColumn(),
     )
-    tasks: dict[str, TaskID] = {}
+    tasks: dict[tuple[str, bool], TaskID] = {}  # rich never takes a total away again
     with Progress(*columns, console=console(err=True), transient=True) as bars:
 
         def report(what: str, done: int, total: int) -> None:
-            if what not in tasks:
-                for finished in tasks.values():
-                    bars.update(finished, visible=False)
-                tasks[what] = bars.add_task(plain(what), total=total or None, amount="")
+            interrupt.check()
+            if done >= total:  # it may go on, or something that has no name: nobody knows for how long
+                done = total = 0
+            key = (what, total > 0)
+            if key not in tasks:
+                tasks[key] = bars.add_task(plain(what), total=None, amount="", left="")
+            for other, one in tasks.items():
+                bars.update(one, visible=other == key)
             bars.update(
-                tasks[what], completed=done, total=total or None, amount=amount(done, total), visible=True
+                tasks[key],
+                completed=done,
+                total=total or None,
+                amount=amount(done, total),
+                left="left" if total else "",
             )
 
+        if begin:
+            report(begin, 0, 0)
         yield report
+
+
+@contextmanager
+def waiting(what: str) -> Iterator[None]:
+    """Show that something is under way, while nobody knows for how long; nothing but on a terminal."""
+    with progress(False, what):
+        yield
 
 
 def amount(done: int, total: int) -> str:

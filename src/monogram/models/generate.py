@@ -68,7 +68,7 @@ def generate(
     for batch in _batches(order, [len(row) for row in rows], batch_size, padded=_pads(em)):
 
         def ended(b: int, ids: list[int], batch: Sequence[int] = batch) -> None:
-            answers[batch[b]] = _text(em, ids)
+            answers[batch[b]] = answer_text(em, ids)
             if on_done is not None:
                 on_done(batch[b], answers[batch[b]])
 
@@ -125,7 +125,7 @@ def _run(
             keep = [
                 b
                 for b, token in enumerate(ids[:, 0].tolist())
-                if not _ends(em, made[alive[b]], token, limits[alive[b]])
+                if not ends(em, made[alive[b]], token, limits[alive[b]])
             ]
             if len(keep) < len(alive):
                 for b in sorted(set(range(len(alive))) - set(keep)):
@@ -139,7 +139,7 @@ def _run(
             positions = positions[:, -1:] + 1
 
 
-def _ends(em: EditableModel, answer: list[int], token: int, limit: int) -> bool:
+def ends(em: EditableModel, answer: list[int], token: int, limit: int) -> bool:
     """Add the token to the answer, unless it is one that ends it; whether the answer ends here."""
     if token in em.eos_ids:
         return True
@@ -147,6 +147,7 @@ def _ends(em: EditableModel, answer: list[int], token: int, limit: int) -> bool:
     return len(answer) >= limit or (not em.has_template and PLAIN_STOP in em.decode(answer))
 
 
-def _text(em: EditableModel, ids: Sequence[int]) -> str:
+def answer_text(em: EditableModel, ids: Sequence[int]) -> str:
+    """What an answer of these tokens says."""
     text = em.decode(ids)
     return (text if em.has_template else text.partition(PLAIN_STOP)[0]).strip()
