@@ -43,7 +43,7 @@ class ValueConfig:
     steps: int = 60
     lr: float = 1.0
     relative: bool = True
-    gates: tuple[float, float] = (0.3, 1.2)
+    gates: tuple[float, float] = (0.5, 1.2)
     weight_decay: float = 1e-3
     clamp: float | None = None
     stop: float = 0.05
