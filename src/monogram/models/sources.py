@@ -130,7 +130,7 @@ def resolve(name: str, *, home: Path | None = None, progress: Progress | None = 
 
 
 def encoder(name: str = "minilm", *, home: Path | None = None, progress: Progress | None = None) -> Source:
-    """The sentence encoder called ``name``, brought to this machine when it is not there yet, its files verified.
+    """The sentence encoder called ``name``, brought here when it is not there yet, its files verified.
 
     Raises:
         UnknownNameError: no such encoder.
@@ -153,7 +153,7 @@ def fetchable() -> dict[str, Embedded]:
 def pull(
     name: str, *, home: Path | None = None, force: bool = False, progress: Progress | None = None
 ) -> Source:
-    """Bring an embedded model or encoder here (or, with ``force``, bring it anew); other names are only resolved.
+    """Bring an embedded model or encoder here (``force``: anew); other names are only resolved.
 
     Safe when several processes pull at once: one fetches, the others wait for it.
 
