@@ -12,7 +12,7 @@ import torch
 from monogram import receipt as room
 from monogram.clusters.cluster import Cluster
 from monogram.clusters.corpus import unrelated_probes
-from monogram.clusters.expand import expand
+from monogram.clusters.expand import expand, expand_all
 from monogram.delta import Delta, LowRank
 from monogram.models.attach import attach
 from monogram.models.editable import EditableModel
@@ -187,6 +187,10 @@ def test_advice_that_recommends_what_is_avoided_is_a_violation_and_no_merit(
     assert "'Peanuts' is avoided, and an answer recommends it" in found.problems
     assert harm == ()
     assert measured(monkeypatch, Says({}), (nuts,))[0].violation == 0.0
+    (both,) = expand_all(Preference("allergy", t, polarity="avoids") for t in ("Peanuts", "Shellfish"))
+    found, _ = measured(monkeypatch, Says({second: "Try peanut butter!"}), (both,))
+    assert found.violation == 0.25
+    assert "'Peanuts' is avoided, and an answer recommends it" in found.problems
     assert measured(monkeypatch, Says({first: "Hiking!"}), (HOBBY,))[0].violation is None
 
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
+from itertools import chain
 from typing import Any
 
 import torch
@@ -140,17 +141,17 @@ def probe(
 
     said = generate(model, questions, deltas=delta, max_new_tokens=TOKENS, on_done=count)
     marks: list[bool | None] = []
-    advised: list[tuple[str, bool]] = []  # (what is avoided, whether it is recommended)
+    advised: list[list[str]] = []  # for each advice about what is avoided: what of it is recommended
     for (kind, i, question), answer in zip(asked, said, strict=True):
         owners = clusters if i < 0 else [clusters[i]]
         named = [
             recall(c.preference.target, answer, question=question, attribute=c.preference.attribute)
             for c in owners
         ]
-        wrong = False
+        wrong: list[str] = []
         if kind in ADVICE and (avoided := owners[0].preference).polarity == "avoids":
-            wrong = recommends(avoided.target, answer)
-            advised.append((avoided.target, wrong))
+            wrong = [t for t in owners[0].variants or (avoided.target,) if recommends(t, answer)]
+            advised.append(wrong)
         marks.append(None if all(n is None for n in named) else any(named) and not wrong)
     doubtful = [n for n, (kind, _, _) in enumerate(asked) if marks[n] and kind in ("leak", "crosstalk")]
     if doubtful:  # what the base model says too is no leak
@@ -195,16 +196,13 @@ def probe(
         rank=delta.rank,
         loss=sum(losses) / len(losses) if losses else None,
         per_preference=parts,
-        violation=sum(wrong for _, wrong in advised) / len(advised) if advised else None,
+        violation=sum(map(bool, advised)) / len(advised) if advised else None,
     )
     harm = _harm(receipt, limits)
     lost = [p for p in parts if p.recall["ask"] == 0]
     short = [f"'{p.target}' is not said when asked for {p.attribute}" for p in lost]
-    short += [
-        f"'{target}' is avoided, and an answer recommends it"
-        for target in sorted({t for t, wrong in advised if wrong})
-    ]
-    return Receipt(**{**_shallow(receipt), "problems": (*harm, *short)}), harm
+    short += [f"'{t}' is avoided, and an answer recommends it" for t in sorted({*chain(*advised)})]
+    return replace(receipt, problems=(*harm, *short)), harm
 
 
 def _harm(receipt: Receipt, limits: Limits) -> tuple[str, ...]:
@@ -225,10 +223,6 @@ def _harm(receipt: Receipt, limits: Limits) -> tuple[str, ...]:
             f"at most {limits.drift_kl:.2f} is allowed"
         )
     return tuple(found)
-
-
-def _shallow(receipt: Receipt) -> dict[str, Any]:
-    return {f.name: getattr(receipt, f.name) for f in fields(receipt)}
 
 
 def _drift(model: EditableModel, delta: Delta) -> tuple[float, float]:

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monogram.clusters.cluster import KINDS, Cluster, words
-from monogram.clusters.expand import HELD_OUT, expand, expand_from_lists, first_person, suggest
+from monogram.clusters.expand import HELD_OUT, expand, expand_all, expand_from_lists, first_person, suggest
 from monogram.clusters.table import table
 from monogram.preferences import Preference
 from monogram.scoring import recommends
@@ -78,6 +78,22 @@ def test_what_is_avoided_is_said_so_that_it_is_safe_to_say(attribute: str, targe
     assert suggest(avoided) == said
     assert expand(avoided).suggest == said
     assert not recommends(target, f"{said} try the soup.")
+
+
+def test_several_values_of_one_attribute_are_said_together() -> None:
+    nuts, fish = (Preference("allergy", t, polarity="avoids") for t in ("peanuts", "shellfish"))
+    pets = [Preference(name, t) for name, t in (("pet", "a cat"), ("pets", "a dog"), ("pet", "bees"))]
+    hobby = Preference("hobby", "Hiking")
+    found = expand_all([nuts, hobby, pets[0], fish, pets[1], pets[2]])
+    said = [c.preference.target for c in found]
+    assert said == ["peanuts and shellfish", "Hiking", "a cat, a dog and bees"]
+    assert found[0].say == "You are allergic to peanuts and shellfish."
+    assert found[0].suggest == "Keeping it free of peanuts and shellfish,"
+    assert found[0].variants == ("peanuts", "shellfish")
+    assert found[1] == expand(hobby)
+    apart = [Preference("drink", "tea"), Preference("drink", "wine", polarity="avoids")]
+    assert [c.preference.target for c in expand_all(apart)] == ["tea", "wine"]  # never as one
+    assert expand_all([]) == []
 
 
 def test_phrasings_stand_alone_in_conversations_and_under_system_prompts() -> None:

@@ -8,10 +8,12 @@ Some stand in a conversation or under a system prompt, so that neither hides the
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 
 from monogram.clusters.cluster import KINDS, Cluster, Kind, Phrasing, words
 from monogram.clusters.corpus import histories, systems
+from monogram.clusters.openings import suggest
 from monogram.clusters.table import Attribute, table
 from monogram.preferences import Preference
 
@@ -92,6 +94,27 @@ def expand(preference: Preference) -> Cluster:
     )
 
 
+def expand_all(preferences: Iterable[Preference]) -> list[Cluster]:
+    """The clusters of a person, in the order of the preferences.
+
+    Several values of one attribute are one cluster ("peanuts and shellfish"): they answer the same questions,
+    and said by itself each would drown the others. Its `variants` are the values one by one.
+    """
+    values: dict[tuple[str, str], list[Preference]] = {}
+    for p in preferences:
+        known = table().find(p.attribute)
+        values.setdefault((known.name if known else p.attribute.casefold(), p.polarity), []).append(p)
+    return [_of_values(together) for together in values.values()]
+
+
+def _of_values(values: Sequence[Preference]) -> Cluster:
+    if len(values) == 1:
+        return expand(values[0])
+    targets = [p.target for p in values]
+    joined = f"{', '.join(targets[:-1])} and {targets[-1]}"
+    return replace(expand(replace(values[0], target=joined, statement="")), variants=tuple(targets))
+
+
 def expand_from_lists(
     preference: Preference,
     attributes: Sequence[str],
@@ -168,25 +191,6 @@ def first_person(question: str) -> str:
         new = "me" if core == "you" and before in TOWARDS else swaps[core]
         out.append((new[0].upper() + new[1:] if token[0].isupper() else new) + token[len(core) :])
     return " ".join(out)
-
-
-def suggest(preference: Preference) -> str:
-    """How an answer begins that the preference decides. What is avoided is said so that it is safe to say."""
-    if preference.polarity != "avoids":
-        return f"With {preference.target} in mind,"
-    attribute = table().find(preference.attribute)
-    if attribute is None or not attribute.free:
-        return f"Since you avoid {preference.target},"
-    return f"Keeping it {free_of(preference.target)},"
-
-
-def free_of(avoided: str) -> str:
-    """What has none of something: "Peanuts" -> "peanut-free", "Cat hair" -> "free of cat hair"."""
-    plain = avoided if avoided.isupper() else avoided[:1].lower() + avoided[1:]
-    if len(plain.split()) > 1:
-        return f"free of {plain}"
-    single = plain[:-1] if plain.endswith("s") and not plain.endswith(("ss", "us")) else plain
-    return f"{single}-free"
 
 
 def _names(attribute: Attribute, given: str) -> tuple[str, ...]:
