@@ -1,10 +1,11 @@
 """Labelled sentences, and how proposals are scored against them.
 
-A label is what a careful reader finds in a statement: attribute of the table, target, polarity; some name
-other attributes that would do as well. An attribute is right when a proposal has the labelled one (`near`:
-or one that would do as well). A target is right when a proposal's content words (stemmed, without stop
-words) equal the label's, or when at least half of each side's are shared. Both are counted over labelled
-preferences.
+The third party's statements (Synthetic-Persona-Chat, CC BY 4.0) are not in the repository: labels are keyed
+by their sha256. A label is what a careful reader finds in a statement: attribute of the table, target,
+polarity; some name other attributes that would do as well. An attribute is right when a proposal has the
+labelled one (`near`: or one that would do as well). A target is right when a proposal's content words
+(stemmed, without stop words) equal the label's, or when at least half of each side's are shared. Both are
+counted over labelled preferences.
 """
 
 from __future__ import annotations
@@ -24,6 +25,9 @@ from monogram.clusters.extract import Reader
 from monogram.words import content
 
 HERE = Path(__file__).parent
+BLOCKS = ((1, 100), (101, 160), (161, 205), (206, 250), (251, 290))
+"""Statements in the order in which they were labelled; the first block was in view when forms were
+written."""
 
 
 @dataclass(frozen=True)

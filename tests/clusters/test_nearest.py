@@ -100,7 +100,7 @@ def real() -> Nearest:
 @pytest.mark.model
 def test_on_persona_statements_embeddings_reach_their_goals(real: Nearest) -> None:
     """Slow (the real encoder): the figures that users get."""
-    for first, last in ((1, 100), (101, 160)):
+    for first, last in labels.BLOCKS:
         found = labels.score(real, labels.personas(first, last))
         assert found.attribute >= 0.75, found
         assert found.target >= 0.7, found
