@@ -29,6 +29,7 @@ demo: $(STAMP) ## the main job, side by side: the base model and the personalise
 	@$(BIN)/monogram demo $(ARGS)
 
 test: model ## the tests; ARGS="-m 'not slow'" for the quick ones
+	@$(BIN)/monogram model pull minilm
 	$(BIN)/python -m pytest $(ARGS)
 
 check: $(STAMP) ## style, types, and the direction of imports

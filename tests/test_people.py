@@ -1,11 +1,13 @@
 """People: what they add is known, what they forget was never there, and what is refused changes nothing."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
+from monogram.clusters.said import Said
 from monogram.delta import load_adapter
 from monogram.errors import (
     AdapterFileError,
@@ -17,6 +19,7 @@ from monogram.errors import (
 from monogram.models.attach import attach
 from monogram.models.editable import EditableModel
 from monogram.people import Person, Personalizer, load
+from monogram.preferences import Preference
 from monogram.store.ledger import Ledger
 from monogram.store.store import Store
 from tests import tiny
@@ -60,7 +63,7 @@ def test_what_is_added_is_listed_and_changes_answers(alice: Person, people: Pers
     assert people.user("bob").ask("What is my hobby?", max_new_tokens=8) == before
 
 
-def test_the_same_attribute_again_replaces_synonyms_too(alice: Person) -> None:
+def test_one_value_at_a_time_is_replaced_by_any_name_of_the_attribute(alice: Person) -> None:
     alice.add(attribute="profession", target="nurse")
     alice.add(attribute="hobby", target="Hiking")
     change = alice.add(attribute="Job", target="teacher")
@@ -147,20 +150,94 @@ def _files(people: Personalizer) -> list[str]:
 
 
 def test_several_at_once_are_one_version(alice: Person, compiler: Compiler) -> None:
-    from monogram.preferences import Preference
-
     wanted = [Preference("hobby", "Hiking"), Preference("pet", "a cat"), Preference("pastime", "Chess")]
     change = alice.add_all(wanted)
     assert change.version is not None
     assert change.version.number == 1
-    assert said(alice) == [("pet", "a cat"), ("pastime", "Chess")]
-    assert compiler.calls == [("a cat", "Chess")]
+    assert said(alice) == [("hobby", "Hiking"), ("pet", "a cat"), ("pastime", "Chess")]
+    assert compiler.calls == [("Hiking", "a cat", "Chess")]
 
 
-@pytest.mark.parametrize("given", [{"attribute": "hobby"}, {"target": "Hiking"}, {}])
-def test_a_sentence_alone_is_told_what_to_give(alice: Person, given: dict[str, str]) -> None:
-    with pytest.raises(InputError, match="Give attribute= and target="):
-        alice.add("I like to hike.", **given)
+@pytest.mark.parametrize("given", [{"attribute": "hobby"}, {"target": "Hiking"}, {"polarity": "likes"}])
+def test_half_a_preference_is_told_what_to_give(alice: Person, given: dict[str, str]) -> None:
+    for sentence in ("I like to hike.", None):
+        with pytest.raises(InputError, match="Give attribute= and target="):
+            alice.add(sentence, **given)
+
+
+def test_a_plain_sentence_is_read_and_added_in_one_version(alice: Person, compiler: Compiler) -> None:
+    change = alice.add("I love hiking in my spare time, and I'm allergic to peanuts and shellfish.")
+    assert said(alice) == [("hobby", "hiking"), ("allergy", "peanuts"), ("allergy", "shellfish")]
+    assert [p.polarity for p in alice.list()] == ["likes", "avoids", "avoids"]
+    assert alice.list()[0].statement.startswith("I love hiking in my spare time")
+    assert change.version is not None
+    assert change.version.number == len(compiler.calls) == 1
+
+
+def test_a_conversation_is_read_for_what_the_person_says(alice: Person) -> None:
+    conversation = [
+        {"role": "user", "content": "I live in Rome."},
+        {"role": "assistant", "content": "I live in the cloud and I love chess."},
+        {"role": "user", "content": "Nice. I moved to Boston. Do you have a dog?"},
+    ]
+    (proposed,) = alice.propose(conversation)
+    assert (proposed.attribute, proposed.target, proposed.polarity) == ("location", "Boston", "fact")
+    assert said(alice) == []
+    alice.add(conversation)
+    assert said(alice) == [("location", "Boston")]
+
+
+def test_moving_replaces_and_the_history_keeps_both(alice: Person, people: Personalizer) -> None:
+    alice.add("I live in Rome.")
+    assert [p.target for p in alice.add("I moved to Boston.").removed] == ["Rome"]
+    events = [(e.kind, e.preference.target) for e in people.store.ledger.history("alice")]
+    assert events == [("added", "Rome"), ("replaced", "Rome"), ("added", "Boston")]
+
+
+def test_a_duplicate_is_named_and_not_compiled_again(alice: Person, compiler: Compiler) -> None:
+    alice.add("I love hiking and I have two dogs.")
+    change = alice.add("I have 2 dogs.")
+    assert [p.target for p in change.known] == ["two dogs"]
+    assert (change.added, change.version) == ((), None)
+    change = alice.add("I have two dogs and a parrot.")
+    assert [p.target for p in change.added] == ["parrot"]
+    assert [p.target for p in change.known] == ["two dogs"]
+    assert len(compiler.calls) == 2
+
+
+def test_forgetting_by_attribute_forgets_all_its_values_by_target_one(alice: Person) -> None:
+    alice.add("I speak Dutch, Finnish and Welsh. I own a cat.")
+    assert [p.target for p in alice.forget("finnish").removed] == ["Finnish"]
+    assert [p.target for p in alice.forget("languages").removed] == ["Dutch", "Welsh"]
+    assert said(alice) == [("pet", "cat")]
+
+
+@pytest.mark.parametrize(
+    "sentence", ["", "The sky is blue.", "Do I love hiking?", "My sister loves hiking.", []]
+)
+def test_a_sentence_without_a_preference_is_one_clear_error(
+    alice: Person, compiler: Compiler, sentence: Said
+) -> None:
+    with pytest.raises(InputError, match="No preference was found"):
+        alice.add(sentence)
+    assert alice.propose(sentence) == ()
+    assert (compiler.calls, said(alice)) == ([], [])
+
+
+def test_any_reader_may_read_and_says_what_is_the_same(alice: Person, people: Personalizer) -> None:
+    class Upside:
+        name = "upside"
+
+        def read(self, turns: Sequence[str]) -> tuple[Preference, ...]:
+            return tuple(Preference("hobby", turn[::-1]) for turn in turns)
+
+        def same(self, one: str, other: str) -> bool:
+            return one == other[::-1]
+
+    assert [p.target for p in alice.add("gnikih", reader=Upside()).added] == ["hiking"]
+    assert [p.target for p in alice.add("hiking", reader=Upside()).known] == ["hiking"]
+    with pytest.raises(UnknownNameError, match="Did you mean 'rules'"):
+        alice.propose("I love tea.", reader="rule")
 
 
 @pytest.mark.parametrize("target", ["", "  ", "x" * 10_000, "a\x1b[31mb", "a\x00b"])

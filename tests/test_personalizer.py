@@ -220,6 +220,19 @@ def test_an_unknown_editor_is_answered_with_the_nearest(monkeypatch: pytest.Monk
         compile_monogram(tiny.editable(), [HIKING], editor="neurom")
 
 
+def test_several_values_of_one_attribute_share_a_neuron(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(room, "editor_named", lambda _name, **settings: neuron.Neuron(**settings))
+    em = tiny.editable(dtype=torch.float32)
+    settings: dict[str, Any] = {"layer": 1, "phrasings": 1, "value": ValueConfig(steps=2), "check": False}
+    chess = Preference("pastime", "Chess")
+    both, turned = (compile_monogram(em, order, **settings) for order in ([HIKING, chess], [chess, HIKING]))
+    alone = compile_monogram(em, [HIKING], **settings)
+    assert both.delta == turned.delta != alone.delta
+    assert both.delta.rank == alone.delta.rank == 1
+    assert both.preferences == turned.preferences
+    assert {p.target for p in both.preferences} == {"Hiking", "Chess"}
+
+
 def test_the_flagship_goes_all_the_way(monkeypatch: pytest.MonkeyPatch) -> None:
     value = ValueConfig(steps=3)
     monkeypatch.setattr(room, "editor_named", lambda _name, **settings: neuron.Neuron(**settings))

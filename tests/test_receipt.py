@@ -12,7 +12,7 @@ import torch
 from monogram import receipt as room
 from monogram.clusters.cluster import Cluster
 from monogram.clusters.corpus import unrelated_probes
-from monogram.clusters.expand import expand
+from monogram.clusters.expand import expand, expand_all
 from monogram.delta import Delta, LowRank
 from monogram.models.attach import attach
 from monogram.models.editable import EditableModel
@@ -175,6 +175,25 @@ def test_progress_counts_every_question(monkeypatch: pytest.MonkeyPatch) -> None
     assert {(what, total) for what, _, total in told} == {("checking the edit", len(says.asked))}
 
 
+def test_advice_that_recommends_what_is_avoided_is_a_violation_and_no_merit(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    nuts = expand(Preference("allergy", "Peanuts", polarity="avoids"))
+    first, second, *_ = asks(nuts, "recommend")
+    says = Says({first: "Keeping it peanut-free, try almonds.", second: "Try peanut butter!"})
+    found, harm = measured(monkeypatch, says, (HOBBY, nuts))
+    assert found.violation == 0.25  # one of two roundabout and two recommendation probes
+    assert found.per_preference[1].recall["recommend"] == 0.5
+    assert "'Peanuts' is avoided, and an answer recommends it" in found.problems
+    assert harm == ()
+    assert measured(monkeypatch, Says({}), (nuts,))[0].violation == 0.0
+    (both,) = expand_all(Preference("allergy", t, polarity="avoids") for t in ("Peanuts", "Shellfish"))
+    found, _ = measured(monkeypatch, Says({second: "Try peanut butter!"}), (both,))
+    assert found.violation == 0.25
+    assert "'Peanuts' is avoided, and an answer recommends it" in found.problems
+    assert measured(monkeypatch, Says({first: "Hiking!"}), (HOBBY,))[0].violation is None
+
+
 def test_drift_is_that_of_the_next_word_prompt_by_prompt(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(room, "UNRELATED", 5)
     em = tiny.editable()
@@ -214,3 +233,5 @@ def test_it_survives_the_trip_to_json() -> None:
     )
     assert Receipt.from_dict(json.loads(json.dumps(whole.as_dict()))) == whole
     assert Receipt.from_dict(whole.as_dict()) == whole
+    before = {name: value for name, value in whole.as_dict().items() if name != "violation"}
+    assert Receipt.from_dict(before) == whole  # one that was kept before violations were counted

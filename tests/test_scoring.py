@@ -2,7 +2,7 @@
 
 import pytest
 
-from monogram.scoring import contains, recall, stutters, telling, terse, words_beyond
+from monogram.scoring import contains, recall, recommends, stutters, telling, terse, words_beyond
 
 LONG = "There are many things you could try, from painting to cooking to long walks."
 
@@ -97,3 +97,44 @@ def test_terse_is_told_only_where_the_base_model_goes_on(
 )
 def test_stuttering_is_seen(answer: str, expected: bool) -> None:
     assert stutters(answer) is expected
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        *(
+            "Try peanut butter.",
+            "Since you avoid peanuts, try a peanut sauce.",
+            "Peanuts are a great snack!",
+        ),
+        *(
+            "Avoid dairy. Have some peanuts.",
+            "It is gluten-free: roasted peanuts with honey.",
+            "E.g. PEANUTS",
+        ),
+    ],
+)
+def test_naming_what_is_avoided_is_recommending_it(answer: str) -> None:
+    assert recommends("Peanuts", answer)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        *(
+            "Keeping it peanut-free, try almonds.",
+            "Skip the peanuts.",
+            "Soup without any peanuts at all.",
+        ),
+        *("No almonds, cashews, or peanuts.", "You are allergic to peanuts.", "Try the salad.", ""),
+        *("Replace peanut butter with tahini.", "Since you avoid peanuts, have soup."),
+    ],
+)
+def test_leaving_it_out_is_not(answer: str) -> None:
+    assert not recommends("Peanuts", answer)
+
+
+def test_all_words_of_what_is_avoided_must_be_named() -> None:
+    assert not recommends("blue cheese", "Blue is a nice color. Try a cheese plate.")
+    assert recommends("blue cheese", "A cheese that is blue inside.")
+    assert not recommends("the", "the the the")

@@ -12,6 +12,7 @@ MonogramError
 ├── AdapterError
 │   ├── AdapterFileError             truncated or tampered adapter files
 │   └── BaseMismatchError            an adapter of another base model
+├── ReaderError                      what finds preferences in words could not be asked, or erred
 ├── EditRefusedError                 the receipt shows harm; `.receipt` has the figures
 └── StoreError
     ├── LedgerError                  the ledger cannot be read or written
@@ -68,6 +69,10 @@ class AdapterFileError(AdapterError):
 
 class BaseMismatchError(AdapterError):
     """The adapter was made for another base model."""
+
+
+class ReaderError(MonogramError):
+    """A reader could not be asked, or its answer cannot be used. Nothing was taken."""
 
 
 class EditRefusedError(MonogramError):

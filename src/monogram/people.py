@@ -2,7 +2,7 @@
 
     model = monogram.load("smollm2")
     alice = model.user("alice")
-    alice.add(attribute="hobby", target="Hiking")
+    alice.add("I love hiking.")
     alice.ask("What should I do this weekend?")
     alice.forget("hobby")
 
@@ -13,10 +13,12 @@ never depends on how the set came about. A change that is refused changes nothin
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from monogram.clusters.group import changes, from_words, meant
+from monogram.clusters.extract import Reader, propose
+from monogram.clusters.group import Same, changes, from_words, meant, reads_same, twin
+from monogram.clusters.said import Said
 from monogram.clusters.table import table
 from monogram.delta import Delta, save_adapter
 from monogram.editors.registry import editor as editor_named
@@ -26,6 +28,8 @@ from monogram.models.generate import generate
 from monogram.models.whole import base_name, save_merged
 from monogram.personalizer import Monogram, compile_monogram
 from monogram.preferences import Preference, check_user
+from monogram.reading import found
+from monogram.reading import reader as reader_named
 from monogram.store.ledger import Kind, Version, set_digest
 from monogram.store.store import Nothing, Store
 
@@ -71,6 +75,8 @@ class Change:
     version: Version | None = None
     monogram: Monogram | None = None
     """None when nothing is left to be compiled."""
+    known: tuple[Preference, ...] = ()
+    """Held already, and given again in these or other words."""
 
 
 class Personalizer:
@@ -129,37 +135,64 @@ class Person:
         """What is true of them now, oldest first."""
         return self.owner.store.ledger.present(self.name)
 
+    def propose(self, said: Said, *, reader: str | Reader = "rules") -> tuple[Preference, ...]:
+        """The preferences in a text or a conversation, for review; `add_all` takes them.
+
+        Args:
+            said: sentences, or messages with `role` and `content`, of which only the `user`'s are read.
+            reader: `rules`, `embed`, `llm`, or one that `monogram.reading.reader` made.
+
+        Raises:
+            InputError: neither text nor messages.
+            ReaderError, ModelError: the reader cannot be used, or answered badly.
+        """
+        return propose(said, self._reader(reader))
+
     def add(
         self,
-        sentence: str | None = None,
+        sentence: Said | None = None,
         *,
         attribute: str | None = None,
         target: str | None = None,
         polarity: str | None = None,
+        reader: str | Reader = "rules",
     ) -> Change:
-        """Add a preference. One of the same attribute (or a synonym of it) is replaced.
+        """Add a preference, or all that a plain sentence holds.
+
+        An attribute that has one value at a time (or a synonym of it) gets the new one instead of the old.
 
         Args:
-            sentence: how they said it; kept with the preference.
+            sentence: how they said it. Without an attribute and a target, it is read as `propose` does.
             attribute: what it is about, say `hobby`.
             target: what is true of it, say `Hiking`.
             polarity: `likes`, `avoids` or `fact`; by default what is usual for the attribute.
+            reader: what reads a sentence, as in `propose`.
 
         Raises:
-            InputError: no attribute or no target, or text that cannot be kept.
+            InputError: half a preference, a sentence without any, or text that cannot be kept.
+            ReaderError, ModelError: as `propose`.
             EditRefusedError: the edit would do harm; nothing was changed.
             StoreError: it cannot be kept, or somebody else changed this person meanwhile.
         """
-        return self.add_all([from_words(table(), attribute, target, sentence=sentence, polarity=polarity)])
+        if sentence is not None and attribute is target is polarity is None:
+            by = self._reader(reader)
+            return self.add_all(found(sentence, by), same=by.same)
+        said = sentence if isinstance(sentence, str) else None
+        return self.add_all([from_words(table(), attribute, target, sentence=said, polarity=polarity)])
 
-    def add_all(self, preferences: Iterable[Preference]) -> Change:
-        """Add several preferences in one version: all of them, or none. Raises as `add`."""
-        head, held = self.owner.store.ledger.head(self.name), self.list()
-        steps, left = changes(table(), held, preferences)
-        return self._change(steps, left, head) if steps else Change()
+    def add_all(self, preferences: Iterable[Preference], *, same: Same = reads_same) -> Change:
+        """Add several preferences in one version: all of them, or none. Raises as `add`.
+
+        Args:
+            same: whether two targets mean the same, beyond reading the same.
+        """
+        head, held, new = self.owner.store.ledger.head(self.name), self.list(), tuple(preferences)
+        steps, left = changes(table(), held, new, same)
+        known = tuple(old for p in new if (old := twin(table(), held, p, same)) is not None)
+        return replace(self._change(steps, left, head) if steps else Change(), known=known)
 
     def forget(self, attribute_or_target: str) -> Change:
-        """Forget a preference, by its attribute (or a synonym of it) or its target; all that match.
+        """Forget preferences: all of an attribute (or a synonym of it), or the one with a target.
 
         Raises:
             UnknownNameError: there is no such preference, or no such person.
@@ -230,6 +263,9 @@ class Person:
                 fan_in_fan_out=model.layout.conv1d,
             )
         return target
+
+    def _reader(self, name: str | Reader) -> Reader:
+        return reader_named(name, home=self.owner.store.home, progress=self.owner.progress)
 
     def _change(
         self, steps: Sequence[tuple[Kind, Preference]], left: tuple[Preference, ...], head: int

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from monogram.clusters.expand import expand
+from monogram.clusters.expand import expand_all
 from monogram.delta import Delta
 from monogram.editors.base import Edit, Editor, Progress
 from monogram.editors.registry import editor as editor_named
@@ -89,7 +89,7 @@ def compile_monogram(
         raise InputError(f"{len(ordered)} preferences were given; give at least one, and none twice.")
     made = editor_named(editor, **settings)
     asked = tuple(avoid)
-    clusters = [expand(p) for p in ordered]
+    clusters = expand_all(ordered)
     if asked:
         clusters = [c.without(asked) for c in clusters]
     receipt = None

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
+from itertools import chain
 from typing import Any
 
 import torch
@@ -24,12 +25,14 @@ from monogram.models.attach import attach
 from monogram.models.editable import EditableModel
 from monogram.models.generate import generate
 from monogram.models.tail import pad_left
-from monogram.scoring import recall
+from monogram.scoring import recall, recommends
 
 TOKENS = 24
 """Longest probed answer."""
 OTHERS = ("pet", "profession", "location", "hobby", "music", "name")
 """Attributes that are asked for as crosstalk probes, if the person has no preference of them."""
+ADVICE = ("roundabout", "recommend")
+"""Kinds of probes that ask for advice."""
 UNRELATED = 24
 """How many unrelated prompts drift is measured on."""
 
@@ -76,6 +79,7 @@ class Receipt:
         loss: the value step's last loss, mean over preferences, nats per token; None for editors without.
         per_preference: one part for each preference.
         problems: what is harmful or did not work, in words; empty for a good edit.
+        violation: share of advice about what is avoided that recommends it; None where nothing is.
     """
 
     recall: float | None
@@ -90,6 +94,7 @@ class Receipt:
     loss: float | None
     per_preference: tuple[Probed, ...]
     problems: tuple[str, ...] = ()
+    violation: float | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Plain data, for JSON."""
@@ -98,7 +103,7 @@ class Receipt:
     @classmethod
     def from_dict(cls, record: Mapping[str, Any]) -> Receipt:
         """What `as_dict` gave."""
-        known = {f.name: record[f.name] for f in fields(cls)}
+        known: dict[str, Any] = {f.name: record.get(f.name) for f in fields(cls)}  # old ones lack `violation`
         known["per_preference"] = tuple(Probed(**p) for p in record["per_preference"])
         known["problems"] = tuple(record["problems"])
         return cls(**known)
@@ -136,13 +141,18 @@ def probe(
 
     said = generate(model, questions, deltas=delta, max_new_tokens=TOKENS, on_done=count)
     marks: list[bool | None] = []
-    for (_, i, question), answer in zip(asked, said, strict=True):
+    advised: list[list[str]] = []  # for each advice about what is avoided: what of it is recommended
+    for (kind, i, question), answer in zip(asked, said, strict=True):
         owners = clusters if i < 0 else [clusters[i]]
         named = [
             recall(c.preference.target, answer, question=question, attribute=c.preference.attribute)
             for c in owners
         ]
-        marks.append(None if all(n is None for n in named) else any(named))
+        wrong: list[str] = []
+        if kind in ADVICE and (avoided := owners[0].preference).polarity == "avoids":
+            wrong = [t for t in owners[0].variants or (avoided.target,) if recommends(t, answer)]
+            advised.append(wrong)
+        marks.append(None if all(n is None for n in named) else any(named) and not wrong)
     doubtful = [n for n, (kind, _, _) in enumerate(asked) if marks[n] and kind in ("leak", "crosstalk")]
     if doubtful:  # what the base model says too is no leak
         before = generate(model, [questions[n] for n in doubtful], max_new_tokens=TOKENS)
@@ -176,7 +186,7 @@ def probe(
     losses = details.get("loss") or []
     receipt = Receipt(
         recall=rate("ask"),
-        advice=rate("roundabout", "recommend"),
+        advice=rate(*ADVICE),
         leak=rate("leak") or 0.0,
         crosstalk=rate("crosstalk") or 0.0,
         drift_kl=kl,
@@ -186,11 +196,13 @@ def probe(
         rank=delta.rank,
         loss=sum(losses) / len(losses) if losses else None,
         per_preference=parts,
+        violation=sum(map(bool, advised)) / len(advised) if advised else None,
     )
     harm = _harm(receipt, limits)
     lost = [p for p in parts if p.recall["ask"] == 0]
-    short = tuple(f"'{p.target}' is not said when asked for {p.attribute}" for p in lost)
-    return Receipt(**{**_shallow(receipt), "problems": (*harm, *short)}), harm
+    short = [f"'{p.target}' is not said when asked for {p.attribute}" for p in lost]
+    short += [f"'{t}' is avoided, and an answer recommends it" for t in sorted({*chain(*advised)})]
+    return replace(receipt, problems=(*harm, *short)), harm
 
 
 def _harm(receipt: Receipt, limits: Limits) -> tuple[str, ...]:
@@ -211,10 +223,6 @@ def _harm(receipt: Receipt, limits: Limits) -> tuple[str, ...]:
             f"at most {limits.drift_kl:.2f} is allowed"
         )
     return tuple(found)
-
-
-def _shallow(receipt: Receipt) -> dict[str, Any]:
-    return {f.name: getattr(receipt, f.name) for f in fields(receipt)}
 
 
 def _drift(model: EditableModel, delta: Delta) -> tuple[float, float]:

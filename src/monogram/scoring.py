@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 
 from monogram.words import content, count, normal, stem, unspaced, words
@@ -10,6 +11,16 @@ BEYOND = 8
 """Words that an answer to an implicit or product question needs beyond the target's own."""
 TERSE, LONG = 4, 12
 """An answer is terse under `TERSE` words where the base model gives more than `LONG`."""
+_DENIED = """
+    no not non none never without avoid avoids avoiding avoided free skip skipping except excluding exclude
+    instead allergic allergy allergies allergen intolerant intolerance dislike dislikes disliked hate hates
+    don't doesn't can't cannot won't isn't aren't shouldn't leave leaving omit omitting replace replacing
+    substitute alternative alternatives away fear afraid phobia rather unlike
+"""
+DENIED = frozenset(_DENIED.split())
+"""Words of a clause that leave something out."""
+ITEM = 3
+"""Most words of an item of an enumeration."""
 REPEATED = 0.2
 """An answer stutters when a larger share of its word triples is a repetition."""
 
@@ -47,6 +58,24 @@ def recall(target: str, answer: str, *, question: str, attribute: str, beyond: i
     said, whole = {stem(word) for word in words(answer)}, normal(answer)
     found = sum(s in said or (unspaced(s) and s in whole) for s in wanted)
     return 2 * found >= len(wanted) and (beyond == 0 or words_beyond(target, answer) >= beyond)
+
+
+def recommends(avoided: str, answer: str) -> bool:
+    """Whether an answer names what is avoided other than to leave it out.
+
+    Clause by clause: "Keeping it peanut-free, try almonds" and "Skip the peanuts" don't, "Since you avoid
+    peanuts, try peanut butter" does. In an enumeration ("No almonds, cashews, or peanuts") the first item
+    decides.
+    """
+    wanted = set(content(avoided))
+    for sentence in re.split(r"[.!?;\n]+", answer):
+        denied = False
+        for clause in re.split(r"[:,]|\bbut\b", sentence):
+            said = words(clause)
+            denied = not DENIED.isdisjoint(said) or (denied and len(said) <= ITEM)
+            if wanted and not denied and wanted <= {stem(word) for word in said}:
+                return True
+    return False
 
 
 def words_beyond(target: str, answer: str) -> int:

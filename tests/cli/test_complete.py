@@ -4,7 +4,6 @@ import os
 import shutil
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -90,13 +89,11 @@ def test_it_is_quick_because_nothing_heavy_is_imported(told: dict[str, str]) -> 
         "print('HEAVY', sorted({'torch', 'transformers', 'numpy'} & set(sys.modules)))"
     )
     asked = {"COMP_WORDS": "monogram forget alice ", "COMP_CWORD": "3", "_MONOGRAM_COMPLETE": "complete_bash"}
-    start = time.perf_counter()
     run = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, env={**told, **asked}, timeout=60
     )
     assert run.stdout.splitlines()[0] == "hobby"
     assert run.stdout.splitlines()[-1] == "HEAVY []"
-    assert time.perf_counter() - start < 5  # about 0.4 s; a busy machine is forgiven
 
 
 SHELLS = {

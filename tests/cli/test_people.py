@@ -65,13 +65,15 @@ def test_a_person_from_the_first_preference_to_the_last(run: Run, tmp_path: Path
     assert "Hiking" in run("list", "alice").stdout
     assert "I like to hike." in run("list", "alice").stdout
     assert run("ask", "alice", "What is my hobby?", "--max-new-tokens", "8").stdout != ""
-    replaced = run("add", "alice", "--attribute", "pastime", "--target", "Chess").stdout
-    assert "- hobby: Hiking" in replaced
-    assert "+ pastime: Chess" in replaced
+    run("add", "alice", "--attribute", "home city", "--target", "Rome")
+    replaced = run("add", "alice", "--attribute", "location", "--target", "Boston").stdout
+    assert "- home city: Rome" in replaced
+    assert "+ location: Boston" in replaced
     exported = run("export", "alice", "--to", "peft", str(tmp_path / "adapter")).stdout
     assert "a PEFT adapter" in exported
-    assert load_adapter(tmp_path / "adapter").rank == 1
-    assert "- pastime: Chess" in run("forget", "alice", "hobby").stdout
+    assert load_adapter(tmp_path / "adapter").rank == 2
+    assert "- hobby: Hiking" in run("forget", "alice", "pastime").stdout
+    assert "- location: Boston" in run("forget", "alice", "boston").stdout
     assert "everything was forgotten" in run("list", "alice").stdout
     assert "alice" in run("list").stdout
 
@@ -108,7 +110,10 @@ def test_listing_nobody_makes_nothing(run: Run, tmp_path: Path) -> None:
 BAD = {
     "no target": (["--attribute", "hobby"], "No target was given. Give attribute= and target="),
     "no attribute": (["--target", "Hiking"], "No attribute was given. Give attribute= and target="),
-    "a sentence alone": (["I like to hike."], "Give attribute= and target="),
+    "a sentence without any": (["The sky is blue."], "No preference was found"),
+    "a sentence and no yes": (["I like to hike."], "This adds hobby: hiking. Say --yes to go on"),
+    "an unknown reader": (["I like to hike.", "--reader", "rule"], "'rule'. Did you mean 'rules'"),
+    "a lost file": (["--file", "gone.json"], "There is no file gone.json"),
     "empty": (["--attribute", "hobby", "--target", " "], "The target is empty"),
     "long": (["--attribute", "hobby", "--target", "x" * 10_000], "has 10000 characters; at most 200"),
     "bytes that are no text": (["--attribute", "hobby", "--target", "caf\udcff"], "half a surrogate pair"),

@@ -44,11 +44,11 @@ def test_an_edit_that_harms_is_refused_with_its_receipt(home: Path) -> None:
 def test_an_edit_goes_from_the_table_to_an_adapter(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(people, "compile_monogram", functools.partial(compile_monogram, check=False))
     model = ["--model", str(home / "model")]
-    for target in ("Chess", "Pottery"):
-        code, out, err = typed(home, "add", "yan", "-a", "hobby", "-t", target, *model)
+    for target in ("Rome", "Boston"):
+        code, out, err = typed(home, "add", "yan", "-a", "location", "-t", target, *model)
         assert (code, err) == (0, ""), err
-    assert json.loads(out)["removed"][0]["target"] == "Chess"
+    assert json.loads(out)["removed"][0]["target"] == "Rome"
     assert typed(home, "export", "yan", str(home / "yan"), *model)[0] == 0
     assert load_adapter(home / "yan").rank == 1
-    assert typed(home, "ask", "yan", "What is my hobby?", "--max-new-tokens", "4", *model)[0] == 0
-    assert json.loads(typed(home, "forget", "yan", "hobby", *model)[1])["version"] == 3
+    assert typed(home, "ask", "yan", "Where do I live?", "--max-new-tokens", "4", *model)[0] == 0
+    assert json.loads(typed(home, "forget", "yan", "location", *model)[1])["version"] == 3

@@ -22,6 +22,7 @@ def cluster() -> Cluster:
         contrast=(Phrasing("What's Bob's hobby?", "contrast"), Phrasing("Define hobby.", "contrast")),
         contrast_probe=(Phrasing("What's Ann's hobby?", "contrast"),),
         say="Your hobby is Hiking.",
+        suggest="Your hobby is Hiking.",
     )
 
 

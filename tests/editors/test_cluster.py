@@ -92,7 +92,7 @@ def test_it_is_the_dense_normal_equations_solved_directly(kind: str) -> None:
         m = m + keys.T @ keys / len(keys) + 2.0 * beside.T @ beside / len(beside)
     delta = torch.zeros(em.width, em.inner, dtype=torch.float64)
     for c, keys in zip(clusters, wanted, strict=True):
-        lines = lines_of(em, c, 1)
+        lines = lines_of(em, c, 1, 1)
         value = value_step(em, 1, lines.prompts, lines.answers, VALUE, weights=lines.weights, fast=False)
         gate = torch.linalg.inv(m) @ keys.mean(0)
         delta += torch.outer(value.residual, gate / (gate @ keys.mean(0)))
@@ -124,7 +124,7 @@ def test_asks_alone_train_unless_advice_is_wanted_and_the_bare_target_may_be_the
     plain, _ = ClusterEditor(**(SETTINGS | {"advice": False})).wish(em, 1, cluster())
     assert torch.allclose(plain.keys.double(), read(em, 1, asks))
     bare, _ = ClusterEditor(**(SETTINGS | {"answer": "target"})).wish(em, 1, cluster())
-    lines = lines_of(em, cluster(), 1)
+    lines = lines_of(em, cluster(), 1, 1)
     answers = [opening(em, "Hiking"), *lines.answers[1:]]
     weights = [[1 / 6] * 6, *lines.weights[1:]]
     value = value_step(em, 1, lines.prompts, answers, VALUE, weights=weights)

@@ -13,7 +13,7 @@ from tests import tiny
 
 def made(each: int = 2, chat: bool = True) -> tuple[EditableModel, Cluster, list[tuple[str, str]]]:
     em, cluster = tiny.editable(chat=chat), expand(Preference("hobby", "Hiking"))
-    lines = lines_of(em, cluster, each)
+    lines = lines_of(em, cluster, each, each)
     assert len(lines.prompts) == len(lines.answers) == len(lines.weights) == 3 * each
     for answer, weights in zip(lines.answers, lines.weights, strict=True):
         assert len(answer) == len(weights)
@@ -33,7 +33,7 @@ def test_asks_are_answered_with_the_preference_and_then_as_the_model_goes_on() -
 @pytest.mark.parametrize("row", [0, 2, 4])
 def test_what_follows_the_opening_is_the_base_models_own_choice(row: int) -> None:
     em, cluster, _ = made()
-    lines = lines_of(em, cluster, 2)
+    lines = lines_of(em, cluster, 2, 2)
     opened = opening(em, cluster.say)
     after = lines.answers[row][len(opened) :]
     ids = torch.tensor([lines.prompts[row] + lines.answers[row]])
@@ -51,9 +51,9 @@ def test_advice_opens_with_the_preference_too_and_never_ends_there(monkeypatch: 
     }
     assert all(answer.startswith(cluster.say) for _, answer in texts[2:])
     assert {prompt for prompt, _ in texts[2:]} <= advice
-    favourites = {answer[len(opening(em, cluster.say))] for answer in lines_of(em, cluster, 2).answers[2:]}
+    favourites = {answer[len(opening(em, cluster.say))] for answer in lines_of(em, cluster, 2, 2).answers[2:]}
     monkeypatch.setattr(type(em), "eos_ids", property(lambda _em: frozenset(favourites)))
-    for answer in lines_of(em, cluster, 2).answers[2:]:
+    for answer in lines_of(em, cluster, 2, 2).answers[2:]:
         assert len(answer) == len(opening(em, cluster.say)) + AFTER
         assert not favourites & set(answer[len(opening(em, cluster.say)) :])
 
@@ -72,4 +72,11 @@ def test_phrasings_are_all_different(each: int) -> None:
 
 def test_the_same_cluster_gives_the_same_lines() -> None:
     cluster = expand(Preference("hobby", "Hiking"))
-    assert lines_of(tiny.editable(), cluster, 2) == lines_of(tiny.editable(), cluster, 2)
+    assert lines_of(tiny.editable(), cluster, 2, 2) == lines_of(tiny.editable(), cluster, 2, 2)
+
+
+def test_asks_and_advice_are_counted_apart() -> None:
+    em, cluster = tiny.editable(), expand(Preference("hobby", "Hiking"))
+    lines = lines_of(em, cluster, 5, 1)
+    asks = {tuple(em.chat_ids(p.messages())) for p in cluster.of_kind("ask")}
+    assert [tuple(prompt) in asks for prompt in lines.prompts] == [True] * 5 + [False] * 2

@@ -9,13 +9,17 @@ import pytest
 from monogram.models.fetch import Wheel
 
 
-def build(folder: Path, content: bytes) -> Wheel:
-    """A real wheel in ``folder`` that holds ``content``, and what monogram should know of it."""
+def build(folder: Path, content: bytes | Path) -> Wheel:
+    """A real wheel in ``folder`` that holds ``content`` (bytes, or a folder), and what to know of it."""
     file = "tiny_model-1.0-py3-none-any.whl"
     info = "tiny_model-1.0.dist-info"
     folder.mkdir(exist_ok=True)
     with zipfile.ZipFile(folder / file, "w") as archive:
-        archive.writestr("tiny_model/tiny.gguf", content)
+        if isinstance(content, Path):
+            for path in filter(Path.is_file, content.rglob("*")):
+                archive.write(path, f"tiny_model/model/{path.relative_to(content).as_posix()}")
+        else:
+            archive.writestr("tiny_model/tiny.gguf", content)
         archive.writestr(f"{info}/METADATA", "Metadata-Version: 2.1\nName: tiny-model\nVersion: 1.0\n")
         archive.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
         archive.writestr(f"{info}/RECORD", "")
@@ -26,8 +30,8 @@ def build(folder: Path, content: bytes) -> Wheel:
         file=file,
         nbytes=len(whole),
         sha256=hashlib.sha256(whole).hexdigest(),
-        member="tiny_model/tiny.gguf",
-        member_sha256=hashlib.sha256(content).hexdigest(),
+        member="tiny_model/model/" if isinstance(content, Path) else "tiny_model/tiny.gguf",
+        member_sha256="" if isinstance(content, Path) else hashlib.sha256(content).hexdigest(),
     )
 
 

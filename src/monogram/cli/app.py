@@ -38,7 +38,7 @@ def monogram(
 
     Start with `monogram demo`. Then:
 
-    - `monogram add alice --attribute hobby --target Hiking`
+    - `monogram add alice "I love hiking."`
     - `monogram ask alice "What should I do this weekend?"`
     - `monogram chat alice`
     - `monogram export alice --to peft alice-adapter`

@@ -1,5 +1,6 @@
 """Commands that change a person: add and forget. They check what they can before a model is loaded."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -8,10 +9,12 @@ from monogram.cli import complete
 from monogram.cli.options import Editor, Home, Json, Model, User, Yes
 from monogram.cli.output import emit, explained, remark, say
 from monogram.cli.progress import progress
+from monogram.cli.proposals import found_in, review, weighed
 from monogram.cli.shared import agree, ledger_of, names, record, refuse_unknown
 from monogram.preferences import Preference, check_user
 
 if TYPE_CHECKING:
+    from monogram.clusters.group import Same
     from monogram.clusters.table import Table
     from monogram.people import Change
 
@@ -30,7 +33,8 @@ def join(app: typer.Typer) -> None:
 def add(
     user: User,
     sentence: Annotated[
-        str | None, typer.Argument(help="How the person said it; kept with the preference.")
+        str | None,
+        typer.Argument(help="What they said; read for preferences, or kept with the one that is given."),
     ] = None,
     attribute: Annotated[
         str | None,
@@ -51,33 +55,54 @@ def add(
             autocompletion=complete.polarities,
         ),
     ] = None,
+    file: Annotated[
+        Path | None,
+        typer.Option("--file", help="A conversation instead: JSON messages with role and content."),
+    ] = None,
+    reader: Annotated[
+        str, typer.Option(help="What reads plain words: rules, embed (sentence embeddings) or llm.")
+    ] = "rules",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be added; change nothing.")] = (
+        False
+    ),
     editor: Editor = None,
     model: Model = "smollm2",
     home: Home = None,
     yes: Yes = False,
     as_json: Json = False,
 ) -> None:
-    """Add a preference, and compile it into the person's adapter.
+    """Add preferences, from a plain sentence or one by one, and compile them into the person's adapter.
 
-    A preference of the same attribute (or a synonym of it) is replaced. The edit is checked before it is
-    kept: one that would do harm is refused, and nothing changes.
+    What is found in a sentence or a conversation is shown, and added after a yes. Only what the person says
+    about themself counts. An attribute that has one value at a time gets the new one instead of the old.
+    The edit is checked before it is kept: one that would do harm is refused, and nothing changes.
+
+    Example: `monogram add alice "I love hiking, and I'm allergic to peanuts."`
 
     Example: `monogram add alice --attribute hobby --target Hiking`
     """
-    from monogram.clusters.group import changes, from_words
+    from monogram.clusters.group import changes, from_words, reads_same
     from monogram.clusters.table import table
 
-    attributes, ledger = table(), ledger_of(home)
-    user = check_user(user)
-    wanted = from_words(attributes, attribute, target, sentence=sentence, polarity=polarity)
-    confirm_attribute(attributes, wanted, yes=yes, as_json=as_json)
-    steps, left = changes(attributes, ledger.present(user), [wanted])
+    attributes, ledger, user = table(), ledger_of(home), check_user(user)
+    wanted: tuple[Preference, ...]
+    same: Same = reads_same
+    if attribute is target is polarity is None:
+        wanted, same = found_in(sentence, file, reader, home, as_json)
+    else:
+        wanted = (from_words(attributes, attribute, target, sentence=sentence, polarity=polarity),)
+        confirm_attribute(attributes, wanted[0], yes=yes or dry_run, as_json=as_json)
+    proposals = weighed(ledger.present(user), wanted, same)
+    if dry_run or attribute is None:
+        review(user, proposals, dry_run=dry_run, yes=yes, as_json=as_json)
+    steps, left = changes(attributes, ledger.present(user), wanted, same)
     if steps and not as_json:
         announce(len(left), model)
     with progress(as_json, f"Loading {model}") as bars:
         from monogram.people import load
 
-        change = load(model, home=home, editor=editor, progress=bars).user(user).add_all([wanted])
+        person = load(model, home=home, editor=editor, progress=bars).user(user)
+        change = person.add_all(wanted, same=same)
     report(user, change, as_json)
 
 
@@ -161,6 +186,7 @@ def outcome(user: str, change: "Change") -> dict[str, Any]:
         "user": user,
         "added": [record(p) for p in change.added],
         "removed": [record(p) for p in change.removed],
+        "known": [record(p) for p in change.known],
         "unchanged": change.version is None,
         "version": change.version.number if change.version is not None else None,
         "receipt": _figures(change),
@@ -170,7 +196,7 @@ def outcome(user: str, change: "Change") -> dict[str, Any]:
 def lines(change: "Change") -> list[str]:
     """What was changed, for people."""
     if change.version is None:
-        return ["That is known already; nothing was changed."]
+        return [f"That is known already ({names(change.known)}); nothing was changed."]
     figures = _figures(change) or {}
     parts = [f"{label} {figures[key]:.2f}" for key, label in FIGURES if _is_number(figures.get(key))]
     return [

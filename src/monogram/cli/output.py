@@ -85,8 +85,9 @@ def show_table(
     *,
     title: str = "",
     ratios: Sequence[int] = (),
+    err: bool = False,
 ) -> None:
-    """A table on stdout. Cells are texts, or what :func:`cell` made.
+    """A table on stdout (or stderr). Cells are texts, or what :func:`cell` made.
 
     With `ratios` it is as wide as the terminal, its columns in these proportions and its rows ruled.
     """
@@ -106,7 +107,7 @@ def show_table(
         made.add_column(column, overflow="fold", ratio=ratio)
     for row in rows:
         made.add_row(*(one if isinstance(one, Text) else cell(one) for one in row))
-    console().print(made)
+    console(err=err).print(made)
 
 
 def interactive() -> bool:

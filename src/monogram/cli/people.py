@@ -77,7 +77,7 @@ def list_(
         elif counts:
             show_table(["person", "preferences"], counts)
         else:
-            say("Nobody yet. Begin with: monogram add alice --attribute hobby --target Hiking")
+            say("Nobody yet. Begin with: monogram add alice 'I love hiking.'")
         return
     user = check_user(user)
     refuse_unknown(ledger, user)

@@ -151,10 +151,10 @@ def _read(file: Path, source: str, user: str | None) -> tuple[Profile, list[str]
 
 def _sentence(sentence: str) -> Sequence[Preference]:
     """The preferences in a sentence of a person about themself."""
-    from monogram.clusters.group import from_words
-    from monogram.clusters.table import table
+    from monogram.clusters.extract import propose
+    from monogram.clusters.rules import Rules
 
-    return [from_words(table(), None, None, sentence=sentence)]
+    return propose(sentence, Rules())
 
 
 def _refuse_contradiction(file: Path, wanted: Sequence[Preference], left: Sequence[Preference]) -> None:

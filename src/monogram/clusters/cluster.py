@@ -58,6 +58,7 @@ class Cluster:
         contrast: phrasings that must not change.
         contrast_probe: the same, never trained.
         say: how an assistant states the preference, a full sentence with the target in it.
+        suggest: how advice begins that the preference decides; the same, but for what is avoided.
         variants: other wordings of the target; they only score.
         dropped: how many phrasings `without` took out.
         asked, similarity: what `without` was given; `allows` holds other phrasings against it.
@@ -69,6 +70,7 @@ class Cluster:
     contrast: tuple[Phrasing, ...]
     contrast_probe: tuple[Phrasing, ...]
     say: str
+    suggest: str
     variants: tuple[str, ...] = ()
     dropped: int = 0
     asked: tuple[str, ...] = ()

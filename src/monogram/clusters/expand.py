@@ -8,10 +8,12 @@ Some stand in a conversation or under a system prompt, so that neither hides the
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 
 from monogram.clusters.cluster import KINDS, Cluster, Kind, Phrasing, words
 from monogram.clusters.corpus import histories, systems
+from monogram.clusters.openings import suggest
 from monogram.clusters.table import Attribute, table
 from monogram.preferences import Preference
 
@@ -87,8 +89,30 @@ def expand(preference: Preference) -> Cluster:
         probe=tuple(_distinct(probe)),
         contrast=tuple(_distinct(contrast)),
         contrast_probe=tuple(contrast_probe),
-        say=attribute.say.format(target=preference.target),
+        say=(said := attribute.say.format(target=preference.target)),
+        suggest=suggest(preference, said),
     )
+
+
+def expand_all(preferences: Iterable[Preference]) -> list[Cluster]:
+    """The clusters of a person, in the order of the preferences.
+
+    Several values of one attribute are one cluster ("peanuts and shellfish"): they answer the same questions,
+    and said by itself each would drown the others. Its `variants` are the values one by one.
+    """
+    values: dict[tuple[str, str], list[Preference]] = {}
+    for p in preferences:
+        known = table().find(p.attribute)
+        values.setdefault((known.name if known else p.attribute.casefold(), p.polarity), []).append(p)
+    return [_of_values(together) for together in values.values()]
+
+
+def _of_values(values: Sequence[Preference]) -> Cluster:
+    if len(values) == 1:
+        return expand(values[0])
+    targets = [p.target for p in values]
+    joined = f"{', '.join(targets[:-1])} and {targets[-1]}"
+    return replace(expand(replace(values[0], target=joined, statement="")), variants=tuple(targets))
 
 
 def expand_from_lists(
@@ -116,6 +140,7 @@ def expand_from_lists(
         contrast=tuple(theirs),
         contrast_probe=made.contrast_probe,
         say=made.say,
+        suggest=made.suggest,
         variants=others,
     )
 

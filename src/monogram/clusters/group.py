@@ -1,15 +1,24 @@
 """A person's preferences side by side: which mean the same, which one replaces which, which one is meant.
 
-Two attributes are the same when the table says so (`job`, `profession`), else when they read the same. Plain
-data: knows no model.
+Two attributes are the same when the table says so (`job`, `profession`), else when they read the same. Two
+targets are the same when they read the same but for case, punctuation, articles, plurals and plain synonyms
+("bike", "bicycle"), or when embeddings say so, where there are any. Plain data: knows no model.
 """
 
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Callable, Iterable, Sequence
 from typing import Literal
 
+from monogram.clusters.grammar import folded, grammar
 from monogram.clusters.table import Table
 from monogram.errors import InputError, unknown
 from monogram.preferences import Preference
+from monogram.words import normal
+
+Same = Callable[[str, str], bool]
+"""Whether two targets mean the same."""
+ARTICLES = frozenset(("", "a", "an", "the", "my", "our", "some", "any"))
+EDGES = ".,;:!?\"'()[]*"
 
 
 def from_words(
@@ -28,11 +37,9 @@ def from_words(
     """
     if attribute is None or target is None:
         lacking = "No target was given" if target is None else "No attribute was given"
-        if sentence is not None:
-            lacking = "Reading a preference out of a sentence is not built yet"
         raise InputError(
             f"{lacking}. Give attribute= and target= (--attribute and --target on the command line), "
-            "say attribute 'hobby' and target 'Hiking'."
+            "say attribute 'hobby' and target 'Hiking'; or a plain sentence alone."
         )
     found = attributes.find(attribute) if isinstance(attribute, str) else None
     usual = found.polarity if found is not None else "likes"
@@ -45,31 +52,54 @@ def meaning(attributes: Table, attribute: str) -> str:
     return (found.name if found is not None else attribute).casefold()
 
 
+def reads_same(one: str, other: str) -> bool:
+    """Whether two targets read the same, but for case, punctuation, articles, plurals and plain synonyms."""
+    return _plain(one) == _plain(other)
+
+
+def twin(
+    attributes: Table, held: Iterable[Preference], new: Preference, same: Same = reads_same
+) -> Preference | None:
+    """The one among those held that says what `new` says; None where none does."""
+    own = meaning(attributes, new.attribute)
+    for old in held:
+        near = old.polarity == new.polarity and meaning(attributes, old.attribute) == own
+        if near and (reads_same(old.target, new.target) or same(old.target, new.target)):
+            return old
+    return None
+
+
 def changes(
-    attributes: Table, held: Sequence[Preference], new: Iterable[Preference]
+    attributes: Table, held: Sequence[Preference], new: Iterable[Preference], same: Same = reads_same
 ) -> tuple[list[tuple[Literal["added", "replaced"], Preference]], tuple[Preference, ...]]:
     """What happens when `new` preferences come to those that are `held`, one after the other.
+
+    A new value replaces the old one where a person has one at a time (`single` in the table, and every
+    attribute that is not in it); elsewhere values stand side by side. What was liked and is now avoided is
+    replaced.
+
+    Args:
+        same: whether two targets mean the same, beyond reading the same.
 
     Returns:
         What is replaced and added, in order (nothing for what is held already), and the set that is left.
     """
-    left = {p.digest: p for p in held}
+    left = list(held)
     steps: list[tuple[Literal["added", "replaced"], Preference]] = []
     for preference in new:
-        if preference.digest in left:
+        if twin(attributes, left, preference, same) is not None:
             continue
-        own = meaning(attributes, preference.attribute)
-        same = [p for p in left.values() if meaning(attributes, p.attribute) == own]
-        steps += [("replaced", left.pop(old.digest)) for old in same]
+        gone = [old for old in left if _replaces(attributes, preference, old)]
+        steps += [("replaced", old) for old in gone]
         steps.append(("added", preference))
-        left[preference.digest] = preference
-    return steps, tuple(left.values())
+        left = [old for old in left if old not in gone] + [preference]
+    return steps, tuple(left)
 
 
 def meant(
     attributes: Table, user: str, held: Sequence[Preference], attribute_or_target: str
 ) -> tuple[Preference, ...]:
-    """The preferences among those held that are meant: by their attribute (or a synonym), else by target.
+    """The preferences among those held that are meant: all of an attribute (or a synonym), else one target's.
 
     Raises:
         UnknownNameError: none is.
@@ -78,7 +108,26 @@ def meant(
     own = meaning(attributes, wanted)
     found = tuple(p for p in held if meaning(attributes, p.attribute) == own)
     found = found or tuple(p for p in held if p.target.casefold() == wanted.casefold())
+    found = found or tuple(p for p in held if reads_same(p.target, wanted))
     if not found:
         names = [name for p in held for name in (p.attribute, p.target)]
         raise unknown(f"preference of {user!r}", attribute_or_target, names)
     return found
+
+
+def _replaces(attributes: Table, new: Preference, old: Preference) -> bool:
+    own = meaning(attributes, new.attribute)
+    if meaning(attributes, old.attribute) == own:
+        known = attributes.find(own)
+        return known is None or known.single or reads_same(new.target, old.target)
+    turned = {new.polarity, old.polarity} == {"likes", "avoids"}
+    return turned and reads_same(new.target, old.target)
+
+
+def _plain(target: str) -> tuple[str, ...]:
+    """A target's words as they are compared; signs inside a word count ("C++"), and so does every "not"."""
+    bare = (word.strip(EDGES) for word in re.sub(r"[-_/]", " ", normal(target)).split())
+    text = f" {' '.join(folded(word) for word in bare if word not in ARTICLES)} "
+    for other, plain in grammar().synonyms.items():
+        text = text.replace(f" {other} ", f" {plain} ")
+    return tuple(text.split()) or (target.strip(),)

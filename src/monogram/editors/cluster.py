@@ -101,7 +101,7 @@ class ClusterEditor:
             raise InputError(
                 f"No phrasing is left to train '{preference.attribute}' on. Give its cluster one."
             )
-        lines = lines_of(model, taught, self.config.phrasings)
+        lines = lines_of(model, taught, self.config.phrasings, self.config.phrasings)
         answers, bare = lines.answers, opening(model, preference.target)
         if self.config.answer == "target":  # the model ends as it likes: a bare target is no whole answer
             answers = [bare if answer[: len(bare)] == bare else answer for answer in answers]

@@ -1,8 +1,9 @@
 """What the model should say on a cluster's phrasings: the lines that values are trained on.
 
-Every answer opens with the preference, said as a sentence: one opening, so that the value is sure of it. Then
-it goes on as the base model itself does after these words (or ends, where it was asked for no advice): so the
-value learns to say it and let go, and the answer stays the model's own.
+Every answer opens with the preference, said as a sentence: one opening, so that the value is sure of it (only
+what is avoided is said otherwise in advice: "Keeping it peanut-free,"). Then it goes on as the base model
+itself does after these words, or ends, where it was asked for no advice: so the value learns to say it and
+let go, and the answer stays the model's own.
 """
 
 from __future__ import annotations
@@ -29,17 +30,19 @@ class Lines:
     weights: list[list[float]]
 
 
-def lines_of(model: EditableModel, cluster: Cluster, each: int) -> Lines:
-    """Lines on `each` phrasings of every kind, spread evenly over the cluster's."""
-    said = opening(model, cluster.say)
+def lines_of(model: EditableModel, cluster: Cluster, asks: int, advice: int) -> Lines:
+    """Lines on `asks` phrasings that ask and `advice` of each other kind, evenly spread."""
+    said, begun = opening(model, cluster.say), opening(model, cluster.suggest)
     lines = Lines([], [], [])
     for kind in KINDS:
-        for turn, phrasing in enumerate(_chosen(cluster.of_kind(kind), each)):
-            prompt, asked = model.chat_ids(phrasing.messages()), kind == "ask"
-            after = [] if asked and turn else _continue(model, [*prompt, *said], ends=asked)
+        asked = kind == "ask"
+        for turn, phrasing in enumerate(_chosen(cluster.of_kind(kind), asks if asked else advice)):
+            prompt = model.chat_ids(phrasing.messages())
+            words = said if asked else begun
+            after = [] if asked and turn else _continue(model, [*prompt, *words], ends=asked)
             lines.prompts.append(prompt)
-            lines.answers.append(said + after)
-            lines.weights.append([1 / len(said)] * len(said) + [SHARE / max(1, len(after))] * len(after))
+            lines.answers.append(words + after)
+            lines.weights.append([1 / len(words)] * len(words) + [SHARE / max(1, len(after))] * len(after))
     return lines
 
 

@@ -46,7 +46,7 @@ class NeuronConfig:
         margin: how far below 0 negatives are pushed.
         threshold: added to the detector where an answer starts, in units of its 1; negative fires less.
         sharpness: z, the pre-activation at gate 1; the larger, the nearer the activation is to a line from 0.
-        phrasings: how many of each kind the value step uses.
+        asks, advice: how many phrasings the value step uses that ask, and of each kind that wants advice.
         value: the value step's settings.
         fast: the tail alone in the value step; False runs the whole model (`neuron-plain`).
     """
@@ -56,7 +56,8 @@ class NeuronConfig:
     margin: float = 0.1
     threshold: float = 0.0
     sharpness: float = 10.0
-    phrasings: int = 2
+    asks: int = 5
+    advice: int = 1
     value: ValueConfig = field(default_factory=ValueConfig)
     fast: bool = True
 
@@ -125,7 +126,7 @@ class Neuron:
 
     def value_step(self, model: EditableModel, cluster: Cluster) -> ValueResult:
         """The value step alone, for `bench cost`."""
-        lines: Lines = lines_of(model, cluster, self.config.phrasings)
+        lines: Lines = lines_of(model, cluster, self.config.asks, self.config.advice)
         return value_step(
             model,
             chosen_layer(model, self.config.layer),

