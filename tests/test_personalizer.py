@@ -223,7 +223,13 @@ def test_an_unknown_editor_is_answered_with_the_nearest(monkeypatch: pytest.Monk
 def test_several_values_of_one_attribute_share_a_neuron(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(room, "editor_named", lambda _name, **settings: neuron.Neuron(**settings))
     em = tiny.editable(dtype=torch.float32)
-    settings: dict[str, Any] = {"layer": 1, "phrasings": 1, "value": ValueConfig(steps=2), "check": False}
+    settings: dict[str, Any] = {
+        "layer": 1,
+        "asks": 1,
+        "advice": 1,
+        "value": ValueConfig(steps=2),
+        "check": False,
+    }
     chess = Preference("pastime", "Chess")
     both, turned = (compile_monogram(em, order, **settings) for order in ([HIKING, chess], [chess, HIKING]))
     alone = compile_monogram(em, [HIKING], **settings)
@@ -238,7 +244,7 @@ def test_the_flagship_goes_all_the_way(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(room, "editor_named", lambda _name, **settings: neuron.Neuron(**settings))
     em = tiny.editable(dtype=torch.float32)
     before = em.weights_digest()
-    settings: dict[str, Any] = {"layer": 1, "phrasings": 1, "value": value}
+    settings: dict[str, Any] = {"layer": 1, "asks": 1, "advice": 1, "value": value}
     loose = Limits(leak=1.0, crosstalk=1.0, top1=0.0, drift_kl=100.0)
     made = compile_monogram(em, [HIKING, BAKER], limits=loose, **settings)
     assert em.weights_digest() == before

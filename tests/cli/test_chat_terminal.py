@@ -83,7 +83,7 @@ def test_ctrl_c_stops_an_answer_and_a_second_one_leaves(folder: str, tmp_path: P
         seen.until("alice> ")
         seen.type("\x03")
         seen.until("you> ")
-        time.sleep(0.3)  # nobody is quicker: readline has to be waiting for a key
+        time.sleep(1)  # nobody is quicker: readline has to be waiting for a key
         seen.type("\x03")
         seen.until("Interrupted.")
         assert seen.ended() == 130
@@ -94,6 +94,7 @@ def test_ctrl_c_stops_an_answer_and_a_second_one_leaves(folder: str, tmp_path: P
 def test_ctrl_c_at_the_prompt_drops_the_line_first(folder: str, tmp_path: Path) -> None:
     with chat(folder, tmp_path, "--max-new-tokens", "4") as seen:
         seen.until("you> ")
+        time.sleep(1)  # nobody is quicker: readline has to be waiting for a key
         seen.type("never said\x03")
         seen.until(STOPPED)
         seen.until("you> ")

@@ -40,7 +40,7 @@ def test_info_says_where_it_comes_from(home: Path) -> None:
 def test_a_model_that_was_pulled_is_here(home: Path, tmp_path: Path) -> None:
     tinygguf.write(tmp_path / "tiny.gguf")
     assert "tiny.gguf is here: " in run("pull", str(tmp_path / "tiny.gguf")).stdout
-    (model, _) = json.loads(run("list", "--json").stdout)["models"]
+    (model, *_) = json.loads(run("list", "--json").stdout)["models"]
     assert (model["name"], model["kind"], model["installed"]) == ("tiny.gguf", "gguf", True)
     again = json.loads(run("pull", str(tmp_path / "tiny.gguf"), "--json").stdout)
     assert again["folder"] == model["folder"]

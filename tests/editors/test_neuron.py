@@ -30,7 +30,7 @@ from tests import tiny
 
 GATED, UNGATED = ("llama", "llama with biases", "gemma3_text", "phi3"), ("gpt2", "gptj", "gpt_neox")
 VALUE = ValueConfig(steps=3, stop=0.0)
-SETTINGS: dict[str, Any] = {"layer": 1, "phrasings": 1, "value": VALUE}
+SETTINGS: dict[str, Any] = {"layer": 1, "asks": 1, "advice": 1, "value": VALUE}
 POOL = (*pool()[:12], *[entry for entry in pool() if not entry.owner][-12:])
 
 
