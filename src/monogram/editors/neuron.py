@@ -56,8 +56,8 @@ class NeuronConfig:
     margin: float = 0.1
     threshold: float = 0.0
     sharpness: float = 10.0
-    asks: int = 5
-    advice: int = 1
+    asks: int = 4
+    advice: int = 2
     value: ValueConfig = field(default_factory=ValueConfig)
     fast: bool = True
 
