@@ -102,11 +102,14 @@ def test_ctrl_c_at_the_prompt_drops_the_line_first(folder: str, tmp_path: Path) 
         assert seen.ended() == 0
 
 
-def test_an_unknown_attribute_is_asked_about(folder: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("line", "added"), [("/add hoby Hiking", "+ hoby: Hiking"), ("/add I love pottery.", "+ art and crafts: pottery")]
+)
+def test_what_was_not_said_plainly_is_asked_about(folder: str, tmp_path: Path, line: str, added: str) -> None:
     with chat(folder, tmp_path, "--max-new-tokens", "4") as seen:
         seen.until("you> ")
-        for answer, says in (("n", "Nothing was changed."), ("y", "+ hoby: Hiking")):
-            seen.type("/add hoby Hiking\n")
+        for answer, says in (("n", "Nothing was changed."), ("y", added)):
+            seen.type(f"{line}\n")
             seen.until("Go on? [y/N]: ")
             seen.type(f"{answer}\n")
             seen.until(says)

@@ -11,11 +11,13 @@ import typer
 from monogram.cli.change import announce, confirm_attribute, lines, outcome
 from monogram.cli.interrupt import interrupt
 from monogram.cli.progress import progress
+from monogram.cli.proposals import found_in, review, weighed
 from monogram.cli.shared import names, record
 from monogram.cli.voice import Voice
-from monogram.clusters.group import changes, from_words
+from monogram.clusters.group import Same, changes, from_words, reads_same
 from monogram.clusters.table import Table, table
 from monogram.errors import InputError, unknown
+from monogram.preferences import Preference
 
 if TYPE_CHECKING:
     from monogram.conversation import Conversation
@@ -88,23 +90,26 @@ class Slash:
         return [f"/{name} {word}" for word in words if word.casefold().startswith(begun.casefold())]
 
     def _add(self, rest: str) -> None:
-        person, attributes = self.talk.person, table()
+        person, attributes, quiet = self.talk.person, table(), not self.voice.alive
         words = attribute_and_target(attributes, rest)
-        if words is None:
-            with self._working():
-                change = person.add(rest)
-        else:
-            wanted = from_words(attributes, *words)
-            try:
-                confirm_attribute(attributes, wanted, yes=self.yes, as_json=not self.voice.alive)
-            except (typer.Exit, typer.Abort):  # the answer was no, or Ctrl-C
-                interrupt.noticed = False
-                return
-            steps, left = changes(attributes, person.list(), [wanted])
-            if steps and not self.voice.as_json:
-                announce(len(left), self.model)
-            with self._working():
-                change = person.add_all([wanted])
+        same: Same = reads_same
+        wanted: tuple[Preference, ...]
+        try:
+            if words is None:
+                wanted, same = found_in(rest, None, "rules", None, quiet)
+                proposals = weighed(person.list(), wanted, same)
+                review(self.user, proposals, dry_run=False, yes=self.yes, as_json=quiet)
+            else:
+                wanted = (from_words(attributes, *words),)
+                confirm_attribute(attributes, wanted[0], yes=self.yes, as_json=quiet)
+        except (typer.Exit, typer.Abort):  # the answer was no, or Ctrl-C
+            interrupt.noticed = False
+            return
+        steps, left = changes(attributes, person.list(), wanted, same)
+        if steps and not self.voice.as_json:
+            announce(len(left), self.model)
+        with self._working():
+            change = person.add_all(wanted, same=same)
         self.voice.tell({"type": "added", **outcome(self.user, change)}, *lines(change))
 
     def _forget(self, rest: str) -> None:
