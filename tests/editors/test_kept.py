@@ -288,21 +288,21 @@ def test_an_editor_that_keeps_nothing_still_edits(tmp_path: Path) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_detector_is_read_without_an_answer_and_without_finding_anything(kind: str) -> None:
     em, editor, keep = MODELS[kind], EDITORS["neuron"], Memory()
-    phrasings = [*CLUSTERS[0].train, *CLUSTERS[1].contrast]
-    assert editor.readings(em, CLUSTERS[:2], phrasings, keep) is None
+    groups = [CLUSTERS[0].train, CLUSTERS[1].contrast]
+    assert editor.readings(em, CLUSTERS[:2], groups, keep) is None
     editor.edit(em, CLUSTERS[:2], keep=keep)
-    found = editor.readings(em, CLUSTERS[:2], phrasings, keep)
-    assert found.shape == (5, 2)
+    first, second = editor.readings(em, CLUSTERS[:2], groups, keep)
+    assert (first.shape, second.shape) == ((3, 2), (2, 2))
     made = editor.stitch(em, CLUSTERS[1], around(em, 1))
-    x = flagship.read_starts(em, 1, [p.messages() for p in phrasings]).double()
-    torch.testing.assert_close(found[:, 1], x @ made.gate / editor.config.sharpness)
-    assert editor.readings(em, CLUSTERS, phrasings, keep) is None
-    assert editor.readings(em, [], phrasings, keep).shape == (5, 0)
+    x = flagship.read_starts(em, 1, [p.messages() for p in groups[0]]).double()
+    torch.testing.assert_close(first[:, 1], x @ made.gate / editor.config.sharpness)
+    assert editor.readings(em, CLUSTERS, groups, keep) is None
+    assert [row.shape for row in editor.readings(em, [], groups, keep)] == [(3, 0), (2, 0)]
 
 
 def test_a_change_of_what_is_computed_goes_with_a_new_format() -> None:
-    """Fails when the same address gives other numbers: raise `FORMAT`, and put the new numbers here. Where only
-    texts of the pool have changed, which an address names, the new numbers are enough.
+    """Fails when the same address gives other numbers: raise `FORMAT`, and put the new numbers here. Where
+    only texts of the pool have changed, which an address names, the new numbers are enough.
     """
 
     class Newest(Memory):

@@ -71,10 +71,17 @@ class Reads(Protocol):
     """
 
     def readings(
-        self, model: EditableModel, clusters: Sequence[Cluster], phrasings: Sequence[Phrasing], keep: Keep
-    ) -> Tensor | None:
-        """(n phrasings, P clusters) how far each cluster's part fires where the answers start: 1 is full, 0
-        or less not at all. None where something of a cluster is not kept; nothing costly is found for it.
+        self,
+        model: EditableModel,
+        clusters: Sequence[Cluster],
+        groups: Sequence[Sequence[Phrasing]],
+        keep: Keep,
+    ) -> list[Tensor] | None:
+        """How far each cluster's part fires where the answers to phrasings start: 1 is full, 0 not at all.
+
+        Returns:
+            For each group (n phrasings, P clusters); None where something of a cluster is not kept. Nothing
+            costly is found for it.
         """
         ...
 

@@ -122,19 +122,23 @@ class Neuron:
         return self._stitch(model, self._find(model, cluster, around))
 
     def readings(
-        self, model: EditableModel, clusters: Sequence[Cluster], phrasings: Sequence[Phrasing], keep: Keep
-    ) -> Tensor | None:
-        """See `base.Reads`: what the detectors say of the phrasings, z·(w·x) / z."""
+        self,
+        model: EditableModel,
+        clusters: Sequence[Cluster],
+        groups: Sequence[Sequence[Phrasing]],
+        keep: Keep,
+    ) -> list[Tensor] | None:
+        """See `base.Reads`: what the detectors say of the phrasings, without the answer."""
         layer = chosen_layer(model, self.config.layer)
         ground = _ground(moments(model, layer))
-        x = read_starts(model, layer, [p.messages() for p in phrasings], keep=True).double()
-        columns = []
+        gates = [torch.zeros(model.width, 0, dtype=torch.float64, device=model.device)]
         for cluster in clusters:
             found = known(keep, cluster, self._address(model, layer, cluster, ground), self._shapes(model))
             if found is None:
                 return None
-            columns.append(x @ self._stitch(model, found).gate / self.config.sharpness)
-        return torch.stack(columns, 1) if columns else x.new_zeros(len(x), 0)
+            gates.append(self._stitch(model, found).gate[:, None] / self.config.sharpness)
+        read = (read_starts(model, layer, [p.messages() for p in group], keep=True) for group in groups)
+        return [x.double() @ torch.cat(gates, 1) for x in read]
 
     def _find(self, model: EditableModel, cluster: Cluster, around: Moments) -> dict[str, Tensor]:
         """What is costly: the detector, the two constants, and the residual with its losses."""
