@@ -100,6 +100,7 @@ def doubles(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 def checked(monkeypatch: pytest.MonkeyPatch, bad: int = 0) -> Prober:
     made = Prober(bad)
     monkeypatch.setattr(room, "probe", made)
+    monkeypatch.setattr(room, "drift", lambda *_: (0.0, 1.0))
     return made
 
 
@@ -152,6 +153,16 @@ def test_an_edit_that_harms_is_tried_gentler(monkeypatch: pytest.MonkeyPatch) ->
     assert made.receipt == receipt()
     assert f"threshold={tried[-1]}" in made.settings  # what is kept says how it was made
     assert float(made.delta.factors["model.layers.1.mlp.down_proj"].left[0, 0]) == pytest.approx(tried[-1])
+
+
+def test_an_edit_that_drifts_too_far_is_not_even_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    prober = checked(monkeypatch)
+    found = iter([(9.0, 1.0), (0.0, 0.1), (9.0, 0.1)])
+    monkeypatch.setattr(room, "drift", lambda *_: next(found))
+    made = compile_monogram(tiny.editable(), [HIKING], editor="fake")
+    assert len(Fake.seen) == 3
+    assert prober.calls == 1  # the last try always has a whole receipt
+    assert made.receipt == receipt()
 
 
 def test_every_try_starts_from_the_settings_that_were_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -372,7 +383,7 @@ def test_only_what_changed_is_asked_and_the_rest_says_when_it_was(
     asked.clear()
     second = compile_monogram(em, [HIKING, BAKER], keep=shelf, last=last, **settings)
     hiking, baker = expand(HIKING), expand(BAKER)
-    assert {p.text for p in (*baker.probe, *baker.contrast_probe)} <= set(asked)
+    assert {p.text for p in baker.probe} <= set(asked)
     assert not {p.text for p in (*hiking.probe, *hiking.contrast_probe)} & set(asked)
     assert any(text.startswith("What's my ") for text in asked)  # crosstalk is of the whole delta
     assert second.receipt is not None

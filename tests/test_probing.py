@@ -10,10 +10,8 @@ import torch
 
 from monogram import probing as room
 from monogram.clusters.cluster import Cluster
-from monogram.clusters.corpus import unrelated_probes
 from monogram.clusters.expand import expand, expand_all
 from monogram.delta import Delta, LowRank
-from monogram.models.attach import attach
 from monogram.models.editable import EditableModel
 from monogram.preferences import Preference
 from monogram.probing import content, probe
@@ -194,25 +192,6 @@ def test_advice_that_recommends_what_is_avoided_is_a_violation_and_no_merit(
     assert measured(monkeypatch, Says({first: "Hiking!"}), (HOBBY,))[0].violation is None
 
 
-def test_drift_is_that_of_the_next_word_prompt_by_prompt(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(room, "UNRELATED", 5)
-    em = tiny.editable()
-    change = delta(em, 0.05)
-    kl, same = [], []
-    for prompt in unrelated_probes()[:5]:
-        ids = torch.tensor([em.chat_ids(prompt)])
-        with torch.no_grad():
-            p = em.model(ids).logits[0, -1].softmax(-1)
-            with attach(em, change):
-                q = em.model(ids).logits[0, -1].softmax(-1)
-        kl.append(float((p * (p / q).log()).sum()))
-        same.append(float(p.argmax() == q.argmax()))
-    found = room.drift(em, change)
-    assert found == (pytest.approx(sum(kl) / 5, rel=1e-6), sum(same) / 5)
-    assert found[0] > 1e-6
-    assert room.drift(em, Delta.zero()) == (0.0, 1.0)
-
-
 def test_the_weights_are_left_alone() -> None:
     em = tiny.editable(dtype=torch.float32)
     before = em.weights_digest()
@@ -230,17 +209,21 @@ def test_what_is_carried_over_is_not_asked_and_counts_as_if_it_were(monkeypatch:
     whole, _ = measured(monkeypatch, Says(answers), (HOBBY, PET, nuts))
     known = {part.content: part for part in whole.per_preference}
     assert set(known) == {content(c) for c in (HOBBY, PET, nuts)}
-    leak = {"leak": replace(known[content(HOBBY)].tallies["leak"], version=4)}
-    told = known | {content(HOBBY): replace(known[content(HOBBY)], tallies=leak)}
+    tallies = known[content(HOBBY)].tallies
+    some = {kind: replace(tallies[kind], version=4) for kind in ("ask", "recommend")}
+    told = {digest: replace(part, tallies={}) for digest, part in known.items()}
+    told[content(HOBBY)] = replace(known[content(HOBBY)], tallies=some)
 
     says = Says(answers)
     found, harm = measured(monkeypatch, says, (HOBBY, PET, nuts), carried=told)
     asked = {text for with_delta, text in says.asked if with_delta}
-    assert asked - {p.text for p in HOBBY.probe} == {text for text in asked if text.startswith("What's my ")}
-    assert asked >= {p.text for p in HOBBY.probe}
+    assert not asked & {p.text for p in HOBBY.probe if p.kind in some}
+    every = {p.text for c in (HOBBY, PET, nuts) for p in (*c.probe, *c.contrast_probe)}
+    assert every - asked == {p.text for p in HOBBY.probe if p.kind in some}
     part = found.per_preference[0]
-    assert (part.tallies["leak"].version, part.tallies["ask"].version) == (4, None)
-    assert part.tallies["leak"] == Tally(1, 5, 5, version=4)
+    assert (part.tallies["ask"].version, part.tallies["roundabout"].version) == (4, None)
+    assert part.tallies["ask"] == Tally(1, 2, 2, version=4)
+    assert part.answer == "Hiking"
     assert found == replace(whole, per_preference=(part, *whole.per_preference[1:]))
     assert "'Peanuts' is avoided, and an answer recommends it" in found.problems
     assert harm == ()
@@ -253,3 +236,41 @@ def test_a_cluster_that_changed_in_one_letter_is_asked_again(monkeypatch: pytest
     assert content(changed) != content(HOBBY)
     measured(monkeypatch, says, (changed,), carried={p.content: p for p in whole.per_preference})
     assert {p.text for p in HOBBY.probe} <= {text for _, text in says.asked}
+
+
+def test_questions_about_others_are_asked_where_a_detector_fires(monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second, *_ = (p.text for p in HOBBY.contrast_probe)
+    quiet = {content(c): [0.0] * 5 for c in (HOBBY, PET)}
+    loud = quiet | {content(HOBBY): [0.5, 0.11, 0.1, -3.0, 0.0]}
+    says = Says({p.text: "Hiking" for p in HOBBY.contrast_probe})
+    found, _ = measured(monkeypatch, says, (HOBBY, PET), fired=loud)
+    leaks = {p.text for c in (HOBBY, PET) for p in c.contrast_probe}
+    assert {text for with_delta, text in says.asked if with_delta} & leaks == {first, second}
+    assert found.per_preference[0].tallies["leak"] == Tally(2, 5, 2)
+    assert found.per_preference[1].tallies["leak"] == Tally(0, 5, 0)
+    assert found.leak == 0.2
+
+    monkeypatch.setattr(room, "LEAKS", 1)  # the loudest first; what is loud and not asked does not count
+    says = Says({first: "Hiking"})
+    found, _ = measured(monkeypatch, says, (HOBBY, PET), fired=loud)
+    assert {text for _, text in says.asked} & leaks == {first}
+    assert found.per_preference[0].tallies["leak"] == Tally(1, 4, 1)
+
+
+def test_what_decides_is_asked_in_a_call_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[set[str]] = []
+    says = Says({})
+
+    def noted(em: EditableModel, prompts: Sequence[str], **more: Any) -> list[str]:
+        calls.append(set(prompts))
+        return says(em, prompts, **more)
+
+    monkeypatch.setattr(room, "generate", noted)
+    monkeypatch.setattr(room, "drift", lambda *_: (0.0, 1.0))
+    em = tiny.editable()
+    whole, _ = probe(em, (HOBBY, PET), delta(em), {}, limits=LOOSE)
+    known = {part.content: part for part in whole.per_preference}
+    probe(em, (HOBBY, PET), delta(em), {}, limits=LOOSE, carried=known)
+    assert calls[0] == calls[2]  # the same, whatever of the rest is asked
+    assert calls[1] == {p.text for c in (HOBBY, PET) for p in c.probe}
+    assert calls[3] == set()

@@ -4,31 +4,31 @@ A change among fifty preferences leaves forty-nine as they were. Asking for all 
 its cost, so questions are read instead: where an answer starts, each detector says how far it fires
 (`editors.base.Reads`), and that needs no answer. Where no detector of a cluster that came or went fires at
 any question of a kind, the answers to these begin as they did, and what was counted then is carried over with
-the version it was counted at. Where one fires, that kind is asked again. This holds for recall, advice and
-leaks of clusters that are the same to the letter, with the same model, editor and settings (a gentler try is
-another setting); drift and crosstalk are always measured on the whole delta.
+the version it was counted at. Where one fires, that kind is asked again. So it is with recall and advice, of
+clusters that are the same to the letter, with the same model, editor and settings (a gentler try is another
+setting). Nothing that decides what is kept is carried over: leaks, crosstalk and drift are measured on the
+whole delta, each time.
 
-What is not seen this way: a detector fires while an answer is being written, or a neuron that another one
-now takes the place of was needed. Drift would show either. Editors that cannot be read this way are probed
-from the beginning, and so is a person whose artefacts are gone.
+What is not seen this way: a detector that fires while an answer is being written, or a neuron that another
+one now takes the place of and that was needed. Drift would show either. Editors that cannot be read this way
+are probed from the beginning, and so is a person whose artefacts are gone.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
-from monogram.clusters.cluster import Cluster
+from torch import Tensor
+
+from monogram.clusters.cluster import Cluster, Phrasing
+from monogram.editors.base import Reads
 from monogram.editors.kept import Keep
 from monogram.models.editable import EditableModel
 from monogram.preferences import Preference
-from monogram.probing import content
+from monogram.probing import QUIET, content
 from monogram.receipt import Probed, Receipt
 from monogram.store.ledger import Version, set_digest
-
-QUIET = 0.1
-"""A detector that fires no further leaves an answer as it is: values are found at gates of 0.5 and more."""
 
 
 @dataclass(frozen=True)
@@ -72,24 +72,38 @@ def carried(
     now, then = {content(c): c for c in clusters}, {content(c): c for c in before}
     same = {digest: c for digest, c in now.items() if digest in then and digest in parts}
     moved = [c for digest, c in (now | then).items() if (digest in now) != (digest in then)]
-    readings: Any = getattr(editor, "readings", None)
-    if readings is None or not same:
-        return {}
-    groups = [(*c.probe, *c.contrast_probe) for c in same.values()]
-    fired = readings(model, moved, groups, keep)
-    if fired is None:
-        return {}
+    heard = _readings(model, editor, moved, [c.probe for c in same.values()], keep)
     found = {}
-    for (digest, cluster), group, row in zip(same.items(), groups, fired, strict=True):
-        loud = {
-            "leak" if n >= len(cluster.probe) else phrasing.kind
-            for n, phrasing in enumerate(group)
-            if (row[n] > QUIET).any()
-        }
+    for (digest, cluster), rows in zip(same.items(), heard or (), strict=heard is not None):
+        loud = {p.kind for p, row in zip(cluster.probe, rows, strict=True) if (row > QUIET).any()}
         tallies = {
             kind: replace(tally, version=number if tally.version is None else tally.version)
             for kind, tally in parts[digest].tallies.items()
-            if kind not in loud
+            if kind not in {*loud, "leak"}
         }
         found[digest] = replace(parts[digest], tallies=tallies)
     return found
+
+
+def fired(
+    model: EditableModel, editor: object, clusters: Sequence[Cluster], keep: Keep
+) -> dict[str, list[float]] | None:
+    """By a cluster's content, how far the loudest of all detectors fires at its questions about others; None
+    where the editor cannot be read.
+    """
+    heard = _readings(model, editor, clusters, [c.contrast_probe for c in clusters], keep)
+    if heard is None:
+        return None
+    return {content(c): rows.amax(1).tolist() for c, rows in zip(clusters, heard, strict=True)}
+
+
+def _readings(
+    model: EditableModel,
+    editor: object,
+    clusters: Sequence[Cluster],
+    groups: Sequence[Sequence[Phrasing]],
+    keep: Keep,
+) -> list[Tensor] | None:
+    if not isinstance(editor, Reads) or not all(groups):
+        return None
+    return editor.readings(model, clusters, groups, keep)

@@ -15,10 +15,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from monogram.carry import Last, carried
+from monogram.carry import Last, carried, fired
 from monogram.clusters.cluster import Cluster
 from monogram.clusters.expand import expand_all
 from monogram.delta import Delta
+from monogram.drift import drift
 from monogram.editors.base import Editor, Progress, edit_with
 from monogram.editors.kept import Keep, Memory
 from monogram.editors.registry import editor as editor_named
@@ -26,7 +27,7 @@ from monogram.errors import EditRefusedError, InputError
 from monogram.models.editable import EditableModel
 from monogram.preferences import Preference
 from monogram.probing import probe
-from monogram.receipt import Limits, Probed, Receipt
+from monogram.receipt import Limits, Probed, Receipt, drift_harm
 
 GENTLER: tuple[dict[str, Any], ...] = ({}, {"threshold": -0.15}, {"threshold": -0.3})
 """What is tried, one after the other, for editors that have such a setting."""
@@ -100,15 +101,16 @@ def compile_monogram(
     made = editor_named(editor, **settings)
     asked, memory = tuple(avoid), Memory(keep)
     clusters = _clusters(ordered, asked)
-    receipt = None
-    for gentler in GENTLER:
-        trial = _gentler(made, gentler)
-        if trial is None:
-            break
+    bounds = limits or Limits()
+    tries = [trial for gentler in GENTLER if (trial := _gentler(made, gentler)) is not None]
+    for trial in tries:
         edit = edit_with(trial, model, clusters, progress=progress, keep=memory)
         done = Monogram(ordered, edit.delta, editor, repr(trial.config), model.digest)
         if not check:
             return done
+        drifted = drift(model, edit.delta)
+        if trial is not tries[-1] and drift_harm(*drifted, bounds.of(len(clusters))):
+            continue  # no need to ask anything
         told: dict[str, Probed] = {}
         before = last.receipt(model.digest, editor, done.settings) if last is not None else None
         if last is not None and before is not None:
@@ -119,8 +121,10 @@ def compile_monogram(
             clusters,
             edit.delta,
             edit.details,
-            limits=limits or Limits(),
+            limits=bounds,
+            fired=fired(model, trial, clusters, memory),
             carried=told,
+            drifted=drifted,
             progress=progress,
         )
         if not harm:

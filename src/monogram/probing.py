@@ -1,32 +1,32 @@
 """Probing: measure an edit, on phrasings that never trained.
 
 It asks for every preference (recall), asks about other people (leak) and about other things of the same
-person (crosstalk), compares the next word on unrelated prompts (drift), and says what the edit cost. What
-`carry.py` has found to hold still is not asked again: drift and crosstalk always are.
+person (crosstalk), compares the next word on unrelated prompts (drift), and says what the edit cost.
+
+What may be harm (leak, crosstalk, drift) decides what is kept, so it hangs on the edit alone: it is measured
+on the whole delta, now, and asked in a call of its own. Questions about others at which no detector fires are
+answered as before, and are not asked, where an editor's detectors can be read. Recall and advice decide
+nothing: what `carry.py` has found to hold still is not asked again.
 """
 
 from __future__ import annotations
 
 import hashlib
-import inspect
 import json
+import math
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import chain
 from typing import Any
 
-import torch
-from torch import Tensor
-
 from monogram.clusters.cluster import KINDS, Cluster
-from monogram.clusters.corpus import unrelated_probes
 from monogram.clusters.table import table
 from monogram.delta import Delta
+from monogram.drift import drift
 from monogram.editors.base import Progress
-from monogram.models.attach import attach
 from monogram.models.editable import EditableModel
 from monogram.models.generate import generate
-from monogram.models.tail import pad_left
 from monogram.receipt import Limits, Probed, Receipt, Tally, harm_of
 from monogram.scoring import recall, recommends
 
@@ -36,8 +36,10 @@ OTHERS = ("pet", "profession", "location", "hobby", "music", "name")
 """Attributes that are asked for as crosstalk probes, if the person has no preference of them."""
 ADVICE = ("roundabout", "recommend")
 """Kinds of probes that ask for advice."""
-UNRELATED = 24
-"""How many unrelated prompts drift is measured on."""
+QUIET = 0.1
+"""A detector that fires no further leaves an answer as it is: values are found at gates of 0.5 and more."""
+LEAKS = 24
+"""How many questions about others are asked at most, the loudest first, where detectors can be read."""
 
 
 @dataclass(frozen=True)
@@ -81,28 +83,43 @@ def probe(
     details: Mapping[str, Any],
     *,
     limits: Limits,
+    fired: Mapping[str, Sequence[float]] | None = None,
     carried: Mapping[str, Probed] | None = None,
+    drifted: tuple[float, float] | None = None,
     progress: Progress | None = None,
 ) -> tuple[Receipt, tuple[str, ...]]:
     """Measure an edit.
 
     Args:
+        limits: for one cluster; they are widened for as many as there are.
+        fired: by a cluster's `content`, how far any detector fires at its questions about others, 1 is full;
+            None: all of them are asked.
         carried: by a cluster's `content`, what need not be asked: its tallies' kinds.
+        drifted: what `drift` has found already.
 
     Returns:
         The receipt, and those of its problems that are harm (recall that fell short is no harm).
     """
     held = [(c, (carried or {}).get(content(c))) for c in clusters]
-    asked = [q for c, known in held for q in questions(c) if known is None or q.kind not in known.tallies]
-    given = _answers(model, delta, [*asked, *_crosstalk(clusters)], progress)
-    parts = tuple(_part(c, known, [a for a in given if a.question.owners == (c,)]) for c, known in held)
+    own = [
+        Question(p.kind, (c,), p.text)
+        for c, known in held
+        for p in c.probe
+        if known is None or p.kind not in known.tallies
+    ]
+    leaks, silent = _leaks(clusters, fired)
+    given = _answers(model, delta, [[*leaks, *_crosstalk(clusters)], own], progress)
+    parts = []
+    for cluster, known in held:
+        answers = [a for a in given if a.question.owners == (cluster,) and a.question.kind != "crosstalk"]
+        parts.append(_part(cluster, known, answers, silent[content(cluster)]))
     tallies = [(c, kind, t) for (c, _), p in zip(held, parts, strict=True) for kind, t in p.tallies.items()]
 
     def of(*kinds: str) -> list[Tally]:
         return [tally for _, kind, tally in tallies if kind in kinds]
 
     advised = [t for c, kind, t in tallies if kind in ADVICE and c.preference.polarity == "avoids"]
-    kl, top1 = drift(model, delta)
+    kl, top1 = drifted if drifted is not None else drift(model, delta)
     losses = details.get("loss") or []
     receipt = Receipt(
         recall=rate(of("ask")),
@@ -115,7 +132,7 @@ def probe(
         nbytes=delta.nbytes,
         rank=delta.rank,
         loss=sum(losses) / len(losses) if losses else None,
-        per_preference=parts,
+        per_preference=tuple(parts),
         violation=_share(sum(t.violations for t in advised), sum(t.asked for t in advised)),
     )
     harm = harm_of(receipt, limits.of(len(clusters)))
@@ -131,24 +148,28 @@ def content(cluster: Cluster) -> str:
     return hashlib.sha256(json.dumps(asdict(cluster), sort_keys=True).encode()).hexdigest()[:32]
 
 
-def questions(cluster: Cluster) -> list[Question]:
-    """What is asked about one cluster."""
-    asked = [Question(p.kind, (cluster,), p.text) for p in cluster.probe]
-    return asked + [Question("leak", (cluster,), p.text) for p in cluster.contrast_probe]
-
-
 def rate(tallies: Iterable[Tally]) -> float | None:
     """Hits among what was scored; None where nothing was."""
     counted = list(tallies)
     return _share(sum(t.hits for t in counted), sum(t.scored for t in counted))
 
 
-def drift(model: EditableModel, delta: Delta) -> tuple[float, float]:
-    """(mean KL of base from edited in nats, agreement of the likeliest token) on unrelated prompts."""
-    prompts = unrelated_probes()[:UNRELATED]
-    base, edited = (_first_token(model, prompts, d) for d in (None, delta))
-    kl = (base.exp() * (base - edited)).sum(-1).mean()
-    return float(kl), float((base.argmax(-1) == edited.argmax(-1)).double().mean())
+def _leaks(
+    clusters: Sequence[Cluster], fired: Mapping[str, Sequence[float]] | None
+) -> tuple[list[Question], Counter[str]]:
+    """Questions about others that are asked; how many could be scored and are silent, by `content`."""
+    loud: list[tuple[float, int, Question]] = []
+    silent: Counter[str] = Counter()
+    for cluster in clusters:
+        for n, phrasing in enumerate(cluster.contrast_probe):
+            question = Question("leak", (cluster,), phrasing.text)
+            how = math.inf if fired is None else fired[content(cluster)][n]
+            if how > QUIET:
+                loud.append((-how, len(loud), question))
+            else:
+                silent[content(cluster)] += question.named("") is not None
+    most = len(loud) if fired is None else LEAKS
+    return [question for _, _, question in sorted(loud, key=lambda entry: entry[:2])[:most]], silent
 
 
 def _crosstalk(clusters: Sequence[Cluster]) -> list[Question]:
@@ -158,18 +179,23 @@ def _crosstalk(clusters: Sequence[Cluster]) -> list[Question]:
 
 
 def _answers(
-    model: EditableModel, delta: Delta, asked: Sequence[Question], progress: Progress | None
+    model: EditableModel, delta: Delta, calls: Sequence[Sequence[Question]], progress: Progress | None
 ) -> list[Answer]:
-    """Ask; what names a target and should not is held against the base model, whose answers are no leak."""
-    done = 0
+    """Ask, call by call: no answer hangs on what was asked in another call. What names a target and should
+    not is held against the base model, whose answers are no leak.
+    """
+    done, total = 0, sum(map(len, calls))
 
     def count(_row: int, _answer: str) -> None:
         nonlocal done
         done += 1
         if progress is not None:
-            progress("checking the edit", done, len(asked))
+            progress("checking the edit", done, total)
 
-    said = generate(model, [q.text for q in asked], deltas=delta, max_new_tokens=TOKENS, on_done=count)
+    asked, said = [*chain(*calls)], list[str]()
+    for call in calls:
+        texts = [q.text for q in call]
+        said += generate(model, texts, deltas=delta, max_new_tokens=TOKENS, on_done=count)
     answers = []
     for question, text in zip(asked, said, strict=True):
         named, wrong = question.named(text), question.wrong(text)
@@ -183,9 +209,10 @@ def _answers(
     return answers
 
 
-def _part(cluster: Cluster, known: Probed | None, given: Sequence[Answer]) -> Probed:
-    kinds = dict.fromkeys(q.kind for q in questions(cluster))
+def _part(cluster: Cluster, known: Probed | None, given: Sequence[Answer], silent: int) -> Probed:
+    kinds = dict.fromkeys([*(p.kind for p in cluster.probe), "leak"])
     tallies = {kind: _tally(a for a in given if a.question.kind == kind) for kind in kinds}
+    tallies["leak"] = replace(tallies["leak"], scored=tallies["leak"].scored + silent)
     first = next((a.text for a in given if a.question.kind == "ask"), "")
     if known is not None:
         tallies |= known.tallies
@@ -216,17 +243,3 @@ def _tally(given: Iterable[Answer]) -> Tally:
 
 def _share(part: int, whole: int) -> float | None:
     return part / whole if whole else None
-
-
-def _first_token(model: EditableModel, prompts: Sequence[str], delta: Delta | None) -> Tensor:
-    """(n, vocabulary) log-probabilities of the answers' first token, float64."""
-    out = []
-    last = (
-        {"logits_to_keep": 1} if "logits_to_keep" in inspect.signature(model.model.forward).parameters else {}
-    )
-    for prompt in prompts:
-        ids, _ = pad_left([model.chat_ids(prompt)])
-        with torch.no_grad(), attach(model, delta):
-            logits = model.model(input_ids=ids.to(model.device), **last).logits
-        out.append(logits[0, -1].double().log_softmax(-1))
-    return torch.stack(out)

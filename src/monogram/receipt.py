@@ -1,6 +1,6 @@
 """The receipt: what was measured right after an edit, on phrasings that never trained; and what is harm.
 
-`probing.py` measures; `carry.py` says which figures of the version before still hold, so that a change among
+`probing.py` measures; `carry.py` says which figures of recall and advice still hold, so that a change among
 many preferences need not ask for all of them again. What was carried over says at which version it was
 measured.
 """
@@ -53,7 +53,7 @@ class Tally:
     Attributes:
         hits: answers that name the target (and, asked for advice, recommend nothing that is avoided); of
             `leak`, those that should not and do.
-        scored: answers that could be scored.
+        scored: answers that could be scored; of `leak`, questions too at which no detector fires.
         asked: all answers.
         violations: those that recommend what is avoided; wrong: what they recommend.
         version: at which version this was measured; None: in this receipt.
@@ -95,8 +95,8 @@ class Receipt:
         seconds: of the edit, without this receipt.
         nbytes, rank: of the delta.
         loss: the value step's last loss, mean over preferences, nats per token; None for editors without.
-        per_preference: one part for each cluster. Drift and crosstalk are always measured on the whole
-            delta, now; recall, advice and leaks may be carried over, kind by kind, see `Tally.version`.
+        per_preference: one part for each cluster. What may be harm is always measured on the whole delta,
+            now; recall and advice may be carried over, kind by kind, see `Tally.version`.
         problems: what is harmful or did not work, in words; empty for a good edit.
         violation: share of advice about what is avoided that recommends it; None where nothing is.
     """
@@ -145,13 +145,14 @@ def harm_of(receipt: Receipt, limits: Limits) -> tuple[str, ...]:
     ):
         if value > limit:
             found.append(f"{name} {value:.2f}, at most {limit:.2f} is allowed")
-    if receipt.top1 < limits.top1:
-        found.append(
-            f"only {receipt.top1:.2f} of unrelated prompts begin as before, {limits.top1:.2f} is asked"
-        )
-    if not receipt.drift_kl <= limits.drift_kl:
-        found.append(
-            f"drift on unrelated prompts {receipt.drift_kl:.3f} nats, "
-            f"at most {limits.drift_kl:.2f} is allowed"
-        )
+    return (*found, *drift_harm(receipt.drift_kl, receipt.top1, limits))
+
+
+def drift_harm(kl: float, top1: float, limits: Limits) -> tuple[str, ...]:
+    """What of the drift is beyond the limits, in words."""
+    found = []
+    if top1 < limits.top1:
+        found.append(f"only {top1:.2f} of unrelated prompts begin as before, {limits.top1:.2f} is asked")
+    if not kl <= limits.drift_kl:
+        found.append(f"drift on unrelated prompts {kl:.3f} nats, at most {limits.drift_kl:.2f} is allowed")
     return tuple(found)

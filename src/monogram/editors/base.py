@@ -65,6 +65,7 @@ class Editor(Protocol):
         ...
 
 
+@runtime_checkable
 class Reads(Protocol):
     """An editor whose change at the answer's start can be read without an answer: what is switched by a
     detector for each cluster.
