@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from monogram.carry import Last
 from monogram.clusters.extract import Reader, propose
 from monogram.clusters.group import Same, changes, from_words, meant, reads_same, twin
 from monogram.clusters.said import Said
@@ -275,7 +276,14 @@ class Person:
         editor = owner.editor or (last.editor if last else EDITOR)
         made = None
         if left:
-            made = compile_monogram(owner.model, left, editor=editor, progress=owner.progress)
+            made = compile_monogram(
+                owner.model,
+                left,
+                editor=editor,
+                keep=owner.store.artefacts.of(self.name),
+                last=Last(last, self.list()) if last else None,
+                progress=owner.progress,
+            )
         version = owner.store.commit(
             self.name,
             steps,

@@ -166,7 +166,8 @@ def announce(count: int, model: str) -> None:
     """Say what compiling that many preferences will cost."""
     noun = "preference" if count == 1 else "preferences"
     shown = model if len(model) <= 80 else model[:79] + "…"
-    remark(f"Compiling {count} {noun} into {shown}: about {SECONDS_EACH * count} s on two cores.")
+    less = ", less for what was compiled before" if count > 1 else ""
+    remark(f"Compiling {count} {noun} into {shown}: about {SECONDS_EACH * count} s on two cores{less}.")
 
 
 def report(user: str, change: "Change", as_json: bool) -> None:

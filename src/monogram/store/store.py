@@ -2,6 +2,7 @@
 
     <home>/ledger.sqlite3       what is true of whom, and every version
     <home>/adapters/            the versions' adapters
+    <home>/artefacts/           what was costly to find for a person's clusters: a cache, no part of the verb
 
 The folder is written first and the ledger last: a process that is killed between leaves the old version
 standing, and a folder that nobody speaks of, which the next change sweeps away.
@@ -17,6 +18,7 @@ from monogram.delta import Delta
 from monogram.errors import AdapterFileError
 from monogram.files import home as home_folder
 from monogram.preferences import Preference
+from monogram.store.artefacts import Artefacts
 from monogram.store.folder import AdapterFolders
 from monogram.store.ledger import Draft, Kind, Ledger, Version
 from monogram.store.trouble import of_disk
@@ -75,6 +77,7 @@ class Store:
         self.home = home_folder(home)
         self.ledger = Ledger(self.home / "ledger.sqlite3")
         self.adapters = AdapterFolders(self.home / "adapters")
+        self.artefacts = Artefacts(self.home / "artefacts")
 
     def commit(
         self,
