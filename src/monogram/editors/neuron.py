@@ -34,10 +34,13 @@ from monogram.editors.kept import Keep, Tensors, address, kept, known, numbers
 from monogram.editors.keys import read_starts
 from monogram.editors.lines import Lines, lines_of
 from monogram.editors.overwrite import Stitch, free, overwrite
-from monogram.editors.values import ValueConfig, ValueResult, value_step
+from monogram.editors.values import OnStep, ValueConfig, ValueResult, value_step
 from monogram.errors import InputError
 from monogram.models.editable import EditableModel
 from monogram.models.moments import Moments, moments
+
+UNRELATED = 3.0
+"""What unrelated prompts count in a detector, beside the 1 of other look-alikes (docs/log.md)."""
 
 
 @dataclass(frozen=True)
@@ -100,12 +103,11 @@ class Neuron:
         ground = _ground(around)
         stitches, steps = list[Stitch](), list[int]()
         for done, cluster in enumerate(ordered):
-            if progress is not None:
-                progress("stitching preferences", done, len(ordered))
+            tell = partial(_tell, progress, done, len(ordered))
+            tell(0, 1)
             name = self._address(model, layer, cluster, ground)
-            found, anew = kept(
-                keep, cluster, name, self._shapes(model), partial(self._find, model, cluster, around)
-            )
+            find = partial(self._find, model, cluster, around, tell)
+            found, anew = kept(keep, cluster, name, self._shapes(model), find)
             stitches.append(self._stitch(model, found))
             steps.append(len(stitches[-1].losses) - 1 if anew else 0)
         details = {
@@ -140,10 +142,12 @@ class Neuron:
         read = (read_starts(model, layer, [p.messages() for p in group], keep=True) for group in groups)
         return [x.double() @ torch.cat(gates, 1) for x in read]
 
-    def _find(self, model: EditableModel, cluster: Cluster, around: Moments) -> dict[str, Tensor]:
+    def _find(
+        self, model: EditableModel, cluster: Cluster, around: Moments, on_step: OnStep | None = None
+    ) -> dict[str, Tensor]:
         """What is costly: the detector, the two constants, and the residual with its losses."""
         detector, start, steady = self._directions(model, cluster, around)
-        value = self.value_step(model, cluster)
+        value = self.value_step(model, cluster, on_step)
         losses = torch.tensor(value.losses, dtype=torch.float64)
         return {
             "detector": detector,
@@ -170,7 +174,7 @@ class Neuron:
         config = self.config
         settings = {
             "editor": "neuron",
-            "detector": [config.strength, config.margin],
+            "detector": [config.strength, config.margin, UNRELATED],
             "lines": [config.asks, config.advice],
             "value": config.value,
             "fast": config.fast,
@@ -184,7 +188,9 @@ class Neuron:
         wide = dict.fromkeys(("detector", "start", "steady", "residual"), (model.width,))
         return {**wide, "losses": (-1,)}
 
-    def value_step(self, model: EditableModel, cluster: Cluster) -> ValueResult:
+    def value_step(
+        self, model: EditableModel, cluster: Cluster, on_step: OnStep | None = None
+    ) -> ValueResult:
         """The value step alone, for `bench cost`."""
         lines: Lines = lines_of(model, cluster, self.config.asks, self.config.advice)
         return value_step(
@@ -195,6 +201,7 @@ class Neuron:
             self.config.value,
             weights=lines.weights,
             fast=self.config.fast,
+            on_step=on_step,
         )
 
     def _directions(
@@ -222,7 +229,8 @@ class Neuron:
         detector = detect.fit(
             own,
             [
-                *((rows, 1.0) for rows in (alike, shared[asks], shared[others], shared[unrelated])),
+                *((rows, 1.0) for rows in (alike, shared[asks], shared[others])),
+                (shared[unrelated], UNRELATED),
                 (elsewhere, 0.3 if gated else 1.0),
             ],
             steady if gated else start,
@@ -246,3 +254,9 @@ def _ground(around: Moments) -> str:
     """Digest of what all detectors are held against: ordinary text, and the pool."""
     texts = json.dumps([asdict(entry.phrasing) for entry in pool()], sort_keys=True)
     return hashlib.sha256((texts + numbers(around.inputs, around.starts)).encode()).hexdigest()
+
+
+def _tell(progress: Progress | None, done: int, count: int, step: int, steps: int) -> None:
+    """Report steps of one of `count` preferences, so that a bar moves within a preference, too."""
+    if progress is not None:
+        progress("stitching preferences", done * steps + step, count * steps)
