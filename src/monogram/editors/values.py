@@ -23,7 +23,6 @@ from monogram.models.plain import Plain
 from monogram.models.tail import Tail
 from monogram.models.trace import capture
 
-
 OnStep = Callable[[int, int], None]
 
 
