@@ -2,13 +2,18 @@
 
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+from typer.testing import Result
 
 from monogram import people
 from monogram.cli import main
 from tests.compiled import Compiler
 
+Run = Callable[..., Result]
+"""Words to a result; `expect` is the exit code, what else is named goes to `CliRunner.invoke`."""
 ROOT = Path(__file__).parents[2]
 COMMAND = [sys.executable, "-m", "tests.cli.program"]
 
