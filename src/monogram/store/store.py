@@ -3,13 +3,16 @@
     <home>/ledger.sqlite3       what is true of whom, and every version
     <home>/adapters/            the versions' adapters
 
-The folder is written first and the ledger last: a process that is killed between leaves the old version
-standing, and a folder that nobody speaks of, which the next change sweeps away.
+A folder is written first and the ledger last: a process that is killed between leaves the old version
+standing, and a folder that nobody speaks of, which the next change sweeps away. An erasure goes the other
+way: the ledger first, with a note that folders and old pages are still to be cleared; `finish` clears them,
+now or after a kill.
 """
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -85,6 +88,8 @@ class Store:
         after: int,
         base_name: str,
         fan_in_fan_out: bool = False,
+        restored: int | None = None,
+        erased: Collection[str] = (),
     ) -> Version:
         """Keep a monogram and write down what changed: both, or neither.
 
@@ -95,6 +100,8 @@ class Store:
             after: the person's newest version when the change was begun.
             base_name: name or path of the base model, for PEFT.
             fan_in_fan_out: the edited matrices are ``Conv1D`` (GPT-2).
+            restored: the version that this one returns to.
+            erased: digests of preferences that go for good, with every version that held one.
 
         Raises:
             LedgerError: somebody else changed this person since, or the ledger cannot be read or written.
@@ -102,31 +109,69 @@ class Store:
         """
         base, delta = monogram.base_digest, monogram.delta
         receipt = None if monogram.receipt is None else dict(monogram.receipt.as_dict())
-        try:
-            with self.adapters.locked(user):
-                known = self.ledger.folders(user)  # a ledger that cannot be read stops everything here
-                name, written = "", False
-                try:
-                    if delta.rank:
-                        name, written = self.adapters.save(
-                            user,
-                            delta,
-                            base_name=base_name,
-                            base_digest=base,
-                            fan_in_fan_out=fan_in_fan_out,
-                        )
-                    draft = Draft(
-                        base_name, base, monogram.editor, monogram.settings, delta.digest, name, receipt
+        with self._changing(user) as known:
+            name, written = "", False
+            try:
+                if delta.rank:
+                    name, written = self.adapters.save(
+                        user, delta, base_name=base_name, base_digest=base, fan_in_fan_out=fan_in_fan_out
                     )
-                    version = self.ledger.commit(user, changes, draft, after=after)
-                except BaseException:
-                    if written and name not in known:
-                        self.adapters.remove(user, name)
-                    raise
-                self.adapters.sweep(user, {*known, name})
-                return version
-        except OSError as error:
-            raise of_disk(self.home, error) from error
+                draft = Draft(
+                    base_name, base, monogram.editor, monogram.settings, delta.digest, name, receipt
+                )
+                version = self.ledger.commit(
+                    user, changes, draft, after=after, restored=restored, erased=erased
+                )
+            except BaseException:
+                if written and name not in known:
+                    self.adapters.remove(user, name)
+                raise
+        self.finish()
+        return version
+
+    def again(
+        self,
+        user: str,
+        version: Version,
+        changes: Sequence[tuple[Kind, Preference]] = (),
+        *,
+        after: int,
+        restored: int | None = None,
+        erased: Collection[str] = (),
+    ) -> Version:
+        """Let a new version be what an old one was: the same adapter, the same receipt. As `commit`."""
+        draft = Draft(**{field.name: getattr(version, field.name) for field in fields(Draft)})
+        with self._changing(user):
+            new = self.ledger.commit(user, changes, draft, after=after, restored=restored, erased=erased)
+        self.finish()
+        return new
+
+    def erase_person(self, user: str, *, after: int) -> None:
+        """Erase somebody altogether: preferences, versions, adapters, the id. As `commit`."""
+        with self._changing(user):
+            self.ledger.erase_person(user, after=after)
+        self.finish()
+
+    def finish(self) -> None:
+        """Clear what erasures left on the disk, of this process or of one that was killed.
+
+        Raises:
+            LedgerError: another process kept reading the ledger, so that its file was not written anew.
+        """
+        pending = self.ledger.unfinished()
+        if pending:
+            self.sweep({user for user in pending.values() if user is not None})
+            self.ledger.rewrite(pending)
+
+    def sweep(self, users: Collection[str]) -> tuple[Path, ...]:
+        """Remove what nobody speaks of: of these people, and of those that the ledger does not know.
+
+        Returns:
+            What was removed.
+        """
+        with self._locked():
+            gone = [path for user in users for path in self._tidied(user)]
+            return (*gone, *self.adapters.sweep_strangers(self.ledger.users()))
 
     def delta(self, user: str, version: Version) -> Delta | None:
         """The delta of one of a person's versions; None when its folder is gone.
@@ -148,3 +193,21 @@ class Store:
                 f"The adapter of version {version.number} of {user!r} is damaged: {found} "
                 f"Delete {folder}, and it is compiled again from the ledger."
             ) from error
+
+    @contextmanager
+    def _changing(self, user: str) -> Iterator[frozenset[str]]:
+        """Nobody else changes folders; those that the ledger speaks of before, and sweeping after."""
+        with self._locked():
+            yield self.ledger.folders(user)  # a ledger that cannot be read stops everything here
+            self.adapters.sweep(user, self.ledger.folders(user))
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        try:
+            with self.adapters.locked():
+                yield
+        except OSError as error:
+            raise of_disk(self.home, error) from error
+
+    def _tidied(self, user: str) -> tuple[Path, ...]:
+        return self.adapters.sweep(user, self.ledger.folders(user))
