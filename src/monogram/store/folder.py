@@ -20,6 +20,11 @@ from monogram.preferences import check_user
 WAIT_SECONDS = 60
 
 
+def shelf_of(root: Path, user: str) -> Path:
+    """A person's folder below ``root``, named by a hash of the id."""
+    return root / hashlib.sha256(check_user(user).encode()).hexdigest()[:32]
+
+
 class AdapterFolders:
     """All adapter folders below ``root``, which is made when the first is saved."""
 
@@ -28,7 +33,7 @@ class AdapterFolders:
 
     def shelf(self, user: str) -> Path:
         """The folder that holds a person's adapter folders."""
-        return self.root / hashlib.sha256(check_user(user).encode()).hexdigest()[:32]
+        return shelf_of(self.root, user)
 
     @contextmanager
     def locked(self) -> Iterator[None]:
