@@ -8,7 +8,7 @@ from typing import Any
 
 from typer.testing import Result
 
-from monogram import people
+from monogram import keeping
 from monogram.cli import main
 from tests.compiled import Compiler
 
@@ -27,5 +27,5 @@ def environment(home: Path, **more: str) -> dict[str, str]:
 
 if __name__ == "__main__":
     double: Any = Compiler()
-    people.compile_monogram = double
+    keeping.compile_monogram = double
     main()

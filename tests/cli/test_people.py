@@ -10,7 +10,7 @@ import pytest
 import torch
 from typer.testing import CliRunner, Result
 
-from monogram import people
+from monogram import keeping
 from monogram.cli.app import app
 from monogram.delta import load_adapter
 from monogram.store.ledger import Ledger
@@ -204,7 +204,7 @@ def test_an_interrupt_is_one_line_and_changes_nothing(run: Run, monkeypatch: pyt
     def interrupted(*_: Any, **__: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(people, "compile_monogram", interrupted)
+    monkeypatch.setattr(keeping, "compile_monogram", interrupted)
     result = run("add", "alice", "--attribute", "pet", "--target", "a cat", expect=130)
     assert result.stderr.splitlines()[-1].startswith("Interrupted.")
     assert "a cat" not in run("list", "alice").stdout

@@ -207,8 +207,7 @@ def lines(change: "Change") -> list[str]:
 
 
 def _figures(change: "Change") -> dict[str, Any] | None:
-    receipt = change.monogram.receipt if change.monogram is not None else None
-    return dict(receipt.as_dict()) if receipt is not None else None
+    return change.version.receipt if change.version is not None else None
 
 
 def _is_number(value: object) -> bool:

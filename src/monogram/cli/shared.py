@@ -9,7 +9,7 @@ import typer
 
 from monogram.cli.output import interactive, remark
 from monogram.errors import InputError, unknown
-from monogram.files import home as home_folder
+from monogram.files import LEDGER, people_home
 from monogram.preferences import Preference
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ def ledger_of(home: Path | None) -> "Ledger":
     """The ledger alone, without loading a model or torch."""
     from monogram.store.ledger import Ledger
 
-    return Ledger(home_folder(home) / "ledger.sqlite3")
+    return Ledger(people_home(home) / LEDGER)
 
 
 def refuse_unknown(ledger: "Ledger", user: str) -> None:

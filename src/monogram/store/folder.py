@@ -18,6 +18,7 @@ from monogram.errors import AdapterError, AdapterFileError, StoreError
 from monogram.preferences import check_user
 
 WAIT_SECONDS = 60
+LOCK = "lock"
 
 
 def shelf_of(root: Path, user: str) -> Path:
@@ -40,7 +41,7 @@ class AdapterFolders:
         """Nobody else saves or sweeps folders for the length of a ``with``. One lock: a file for each person
         would tell of them after they are gone."""
         self.root.mkdir(parents=True, exist_ok=True, mode=0o700)
-        lock = self.root / "lock"
+        lock = self.root / LOCK
         try:
             with FileLock(lock, timeout=WAIT_SECONDS):
                 yield
@@ -102,11 +103,15 @@ class AdapterFolders:
         found = shelf.iterdir() if shelf.is_dir() else ()
         return _removed(left for left in found if left.name not in kept)
 
-    def sweep_strangers(self, users: Iterable[str]) -> tuple[Path, ...]:
-        """Remove the shelves, and older versions' locks, of everybody but ``users``. Needs the lock."""
-        known = {self.shelf(user).name for user in users}
-        found = self.root.iterdir() if self.root.is_dir() else ()
-        return _removed(left for left in found if left.name not in {*known, "lock"})
+
+def sweep_strangers(root: Path, users: Iterable[str]) -> tuple[Path, ...]:
+    """Remove what is below ``root`` of everybody but ``users``, older versions' locks too. Needs the lock.
+
+    Returns:
+        What was removed.
+    """
+    known = {LOCK, *(shelf_of(root, user).name for user in users)}
+    return _removed(left for left in (root.iterdir() if root.is_dir() else ()) if left.name not in known)
 
 
 def _removed(paths: Iterable[Path]) -> tuple[Path, ...]:

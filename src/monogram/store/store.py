@@ -2,6 +2,7 @@
 
     <home>/ledger.sqlite3       what is true of whom, and every version
     <home>/adapters/            the versions' adapters
+    <home>/artefacts/           what was costly to find for them: a cache
 
 A folder is written first and the ledger last: a process that is killed between leaves the old version
 standing, and a folder that nobody speaks of, which the next change sweeps away. An erasure goes the other
@@ -13,14 +14,17 @@ import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
+from itertools import chain
 from pathlib import Path
 from typing import Any, Protocol
 
+from monogram.clusters.expand import expand_all
 from monogram.delta import Delta
 from monogram.errors import AdapterFileError
-from monogram.files import home as home_folder
+from monogram.files import LEDGER, people_home
 from monogram.preferences import Preference
-from monogram.store.folder import AdapterFolders
+from monogram.store.artefacts import Artefacts
+from monogram.store.folder import AdapterFolders, sweep_strangers
 from monogram.store.ledger import Draft, Kind, Ledger, Version
 from monogram.store.trouble import of_disk
 
@@ -72,12 +76,13 @@ class Nothing:
 
 
 class Store:
-    """What is kept under ``home``, by default ``$MONOGRAM_HOME``. The first change makes the files."""
+    """What is kept under ``home``, by default where `people_home` says. The first change makes the files."""
 
     def __init__(self, home: Path | None = None) -> None:
-        self.home = home_folder(home)
-        self.ledger = Ledger(self.home / "ledger.sqlite3")
+        self.home = people_home(home)
+        self.ledger = Ledger(self.home / LEDGER)
         self.adapters = AdapterFolders(self.home / "adapters")
+        self.artefacts = Artefacts(self.home / "artefacts")
 
     def commit(
         self,
@@ -171,7 +176,9 @@ class Store:
         """
         with self._locked():
             gone = [path for user in users for path in self._tidied(user)]
-            return (*gone, *self.adapters.sweep_strangers(self.ledger.users()))
+            known = self.ledger.users()
+            strangers = (sweep_strangers(root, known) for root in (self.adapters.root, self.artefacts.root))
+            return (*gone, *chain.from_iterable(strangers))
 
     def delta(self, user: str, version: Version) -> Delta | None:
         """The delta of one of a person's versions; None when its folder is gone.
@@ -210,4 +217,6 @@ class Store:
             raise of_disk(self.home, error) from error
 
     def _tidied(self, user: str) -> tuple[Path, ...]:
+        present = expand_all(self.ledger.present(user))
+        self.artefacts.of(user).only(cluster.preference.digest for cluster in present)
         return self.adapters.sweep(user, self.ledger.folders(user))
