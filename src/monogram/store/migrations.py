@@ -25,6 +25,7 @@ STEPS: dict[int, tuple[str, ...]] = {
             id INTEGER NOT NULL, user_id INTEGER, PRIMARY KEY (id), FOREIGN KEY(user_id) REFERENCES users (id)
         )
         """,
+        "INSERT INTO erasures (user_id) VALUES (NULL)",  # the old table's pages are to be cleared
     ),
 }
 """Schema -> what makes the next one of it."""
