@@ -43,6 +43,18 @@ def people_home(chosen: Path | None = None) -> Path:
     return before if (before / LEDGER).exists() and not (data / LEDGER).exists() else data
 
 
+def stays_in_cache(chosen: Path | None = None) -> str:
+    """A line about people who live in the cache folder, where older versions put them; empty for others."""
+    place = people_home(chosen)
+    data = Path(user_data_dir("monogram", appauthor=False))
+    if chosen is not None or os.environ.get("MONOGRAM_HOME") or place == data:
+        return ""
+    return (
+        f"People are kept in {place}, a cache that may be emptied. To move them while nothing runs: "
+        f"mkdir -p {data} && mv {place}/adapters {place / LEDGER}* {data}"
+    )
+
+
 def sha256(path: Path) -> str:
     """The file's sha256, 64 hex digits, read in pieces."""
     with path.open("rb") as file:

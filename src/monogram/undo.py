@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from monogram.clusters.group import meant
-from monogram.clusters.table import table
-from monogram.errors import AdapterError, InputError, unknown
+from monogram.errors import AdapterError
 from monogram.keeping import Change, Keeping, changed
 from monogram.preferences import Preference
-from monogram.store.ledger import Event, Kind, Ledger, Version, ever, set_at, set_digest
+from monogram.store.asked import known_versions, to_erase, to_restore
+from monogram.store.ledger import Kind, Version, ever, set_at
 from monogram.store.store import Nothing, Store
 
 
@@ -42,11 +41,9 @@ def rollback(keeping: Keeping, number: int | None = None) -> Change:
         EditRefusedError, StoreError: as `Keeping.change`.
     """
     store, user = keeping.store, keeping.user
-    versions = known_versions(store.ledger, user)
-    events, head = store.ledger.history(user), max(versions)
-    held = set_at(events)
-    old = versions[_number(user, versions, events) if number is None else _there(user, versions, number)]
-    wanted = set_at(events, old.number)
+    head, old = max(known_versions(store.ledger, user)), to_restore(store.ledger, user, number)
+    events = store.ledger.history(user)
+    held, wanted = set_at(events), set_at(events, old.number)
     steps: list[tuple[Kind, Preference]] = [("forgotten", p) for p in _without(held, wanted)]
     steps += [("added", p) for p in _without(wanted, held)]
     if not steps:
@@ -103,49 +100,6 @@ def erase_person(store: Store, user: str) -> Erased:
     gone = ever(store.ledger.history(user))
     store.erase_person(user, after=max(before))
     return Erased(gone, tuple(before), None)
-
-
-def to_erase(ledger: Ledger, user: str, what: str) -> tuple[tuple[Preference, ...], tuple[Preference, ...]]:
-    """The preferences that are meant, present and past ones, and the present ones that would be left.
-
-    Raises:
-        UnknownNameError: there never was such a preference.
-    """
-    events = ledger.history(user)
-    gone = meant(table(), user, ever(events), what)
-    return gone, tuple(_without(set_at(events), gone))
-
-
-def known_versions(ledger: Ledger, user: str) -> dict[int, Version]:
-    """A person's versions by number.
-
-    Raises:
-        UnknownNameError: nobody of that id.
-    """
-    found = {version.number: version for version in ledger.versions(user)}
-    if not found:
-        raise unknown("user", user, ledger.users())
-    return found
-
-
-def _number(user: str, versions: Mapping[int, Version], events: Sequence[Event]) -> int:
-    """The version before the present one: the newest with another set."""
-    head, now = max(versions), set_digest(set_at(events))
-    for number in range(head - 1, 0, -1):
-        if set_digest(set_at(events, _there(user, versions, number))) != now:
-            return number
-    raise InputError(f"There is nothing to go back to: {user!r} has had no other preferences before.")
-
-
-def _there(user: str, versions: Mapping[int, Version], number: int) -> int:
-    if number in versions:
-        return number
-    if 0 < number < max(versions):
-        left = ", ".join(map(str, versions))
-        raise InputError(
-            f"Version {number} of {user!r} is gone: something that it held was erased. There are: {left}."
-        )
-    raise unknown(f"version of {user!r}", str(number), map(str, versions))
 
 
 def _without(some: Sequence[Preference], others: Sequence[Preference]) -> list[Preference]:

@@ -29,7 +29,7 @@ class Checked:
     versions: int
     """How many were checked."""
     rebuilt: tuple[int, ...] = ()
-    """The numbers of those that were rebuilt from the ledger."""
+    """The numbers of those that were rebuilt from the ledger and compared."""
     faults: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     """What could not be checked, and why."""
@@ -98,6 +98,7 @@ def _person(keeping: Keeping, all_versions: bool) -> Checked:
     rebuilt, notes = to_rebuild(versions, keeping.model.digest, all_versions=all_versions), []
     if len(rebuilt) < len(to_rebuild(versions, None, all_versions=all_versions)):
         notes.append(f"versions for another model than {keeping.model.name!r} were not rebuilt")
+    same_again: list[int] = []
     made: dict[tuple[str, str], tuple[list[str], list[str]]] = {}
     for done, version in enumerate(rebuilt):
         if keeping.progress is not None:
@@ -108,7 +109,8 @@ def _person(keeping: Keeping, all_versions: bool) -> Checked:
         wrong, remarks = made[same]
         faults += (f"version {version.number}: {fault}" for fault in wrong)
         notes += (f"version {version.number}: {remark}" for remark in remarks)
-    return Checked(user, len(versions), tuple(v.number for v in rebuilt), tuple(faults), tuple(notes))
+        same_again += [] if remarks else [version.number]
+    return Checked(user, len(versions), tuple(same_again), tuple(faults), tuple(notes))
 
 
 def _gaps(versions: Sequence[Version], events: Sequence[Event]) -> Iterator[str]:

@@ -12,7 +12,7 @@ from tests import tiny
 from tests.cli.program import Run
 from tests.compiled import Compiler, installed
 
-WITHOUT_MODEL = ("list",)
+WITHOUT_MODEL = ("list", "history")
 
 
 @pytest.fixture(scope="session")

@@ -47,6 +47,15 @@ def agree(what: str, *, yes: bool, as_json: bool) -> None:
         raise typer.Exit(1)
 
 
+def counted(count: int, noun: str) -> str:
+    """How many of what.
+
+    >>> counted(1, "version"), counted(2, "version")
+    ('1 version', '2 versions')
+    """
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
 def record(preference: Preference) -> dict[str, str]:
     """A preference, for JSON."""
     return {**asdict(preference), "digest": preference.digest}
