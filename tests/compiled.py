@@ -55,6 +55,8 @@ class Compiler:
         editor: str = "neuron",
         avoid: Iterable[str] = (),
         check: bool = True,
+        keep: Any = None,
+        last: Any = None,
         progress: Callable[[str, int, int], None] | None = None,
     ) -> Compiled:
         self.calls.append(tuple(p.target for p in preferences))

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
+from monogram.carry import Last
 from monogram.delta import Delta
 from monogram.models.editable import EditableModel
 from monogram.models.whole import base_name
@@ -51,7 +52,7 @@ class Keeping:
     progress: Progress | None = None
 
     def compiled(self, preferences: Sequence[Preference], editor: str) -> Monogram:
-        """A monogram of these preferences. Raises as `compile_monogram`."""
+        """A monogram of these preferences, without anything that was kept. Raises as `compile_monogram`."""
         return compile_monogram(self.model, preferences, editor=editor, progress=self.progress)
 
     def change(
@@ -71,7 +72,17 @@ class Keeping:
         """
         last = self.store.ledger.version(self.user)
         editor = self.editor or (last.editor if last else EDITOR)
-        made = self.compiled(left, editor) if left else None
+        # an old receipt has answers, which may name what is erased: then nothing of it is carried over
+        made = None
+        if left:
+            made = compile_monogram(
+                self.model,
+                left,
+                editor=editor,
+                keep=self.store.artefacts.of(self.user),
+                last=Last(last, self.store.ledger.present(self.user)) if last and not erased else None,
+                progress=self.progress,
+            )
         version = self.store.commit(
             self.user,
             steps,

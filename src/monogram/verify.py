@@ -17,8 +17,10 @@ from monogram.keeping import Keeping
 from monogram.store.ledger import Event, Version, set_at, set_digest
 from monogram.store.store import Store
 
-FIGURES = ("recall", "advice", "violation", "leak", "crosstalk", "drift_kl", "top1", "rank", "nbytes", "loss")
+FIGURES = ("leak", "crosstalk", "drift_kl", "top1", "rank", "nbytes", "loss")
 """What a receipt must say again; seconds are another time's."""
+CARRIED = ("recall", "advice", "violation")
+"""What it must say again, too, unless a part was carried over from an older version (`carry`)."""
 
 
 @dataclass(frozen=True)
@@ -157,10 +159,16 @@ def _rebuilt(keeping: Keeping, version: Version, events: Sequence[Event]) -> tup
 
 
 def _differing(kept: Mapping[str, Any], again: Mapping[str, Any]) -> Iterable[str]:
-    for name in FIGURES:
+    for name in FIGURES if _is_carried(kept) else (*CARRIED, *FIGURES):
         before, now = kept.get(name), again.get(name)
         if isinstance(before, int | float) and isinstance(now, int | float):
             if not math.isclose(before, now, rel_tol=1e-6, abs_tol=1e-9):
                 yield f"{name} {before:.4g}, now {now:.4g}"
         elif before != now:
             yield f"{name} {before}, now {now}"
+
+
+def _is_carried(kept: Mapping[str, Any]) -> bool:
+    parts = kept.get("per_preference") or ()
+    tallies = (tally for part in parts for tally in (part.get("tallies") or {}).values())
+    return any(tally.get("version") is not None for tally in tallies)

@@ -166,8 +166,8 @@ def confirm_attribute(attributes: "Table", wanted: Preference, *, yes: bool, as_
 def announce(count: int, model: str) -> None:
     """Say what compiling that many preferences will cost."""
     shown = model if len(model) <= 80 else model[:79] + "…"
-    seconds = SECONDS_EACH * count
-    remark(f"Compiling {counted(count, 'preference')} into {shown}: about {seconds} s on two cores.")
+    seconds, less = SECONDS_EACH * count, ", less for what was compiled before" if count > 1 else ""
+    remark(f"Compiling {counted(count, 'preference')} into {shown}: about {seconds} s on two cores{less}.")
 
 
 def report(user: str, change: "Change", as_json: bool) -> None:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import copy
 import hashlib
 import json
+import shutil
 from collections import defaultdict
 from collections.abc import Sequence
 from itertools import takewhile
@@ -134,6 +135,11 @@ def read_starts(
         if _load(path) is None:
             raise  # else another process was faster, with the same
     return read
+
+
+def clear_kept() -> None:
+    """Remove what `read_starts` kept: phrasings have a person's own attributes in them."""
+    shutil.rmtree(home() / "cache" / "keys", ignore_errors=True)
 
 
 def _load(path: Path) -> Tensor | None:

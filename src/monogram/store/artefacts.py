@@ -59,7 +59,8 @@ class Shelf:
         with suppress(OSError, SafetensorError, DiskFullError):
             for folder in (self.folder.parent, self.folder, path.parent):
                 folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            disk.save(path, tensors, _facts(cluster, name), private=True)
+            own = {part: tensor.clone() for part, tensor in tensors.items()}  # two may share memory
+            disk.save(path, own, _facts(cluster, name), private=True)
 
     def only(self, clusters: Iterable[str]) -> None:
         """Remove everything but the named clusters' artefacts.

@@ -57,13 +57,15 @@ def erase_rows(session: Session, owner: UserRow, new: VersionRow, digests: froze
     """
     session.flush()
     events, rows = events_of(session, owner.name), _rows(session, owner.name)
-    mine = select(VersionRow).where(VersionRow.user_id == owner.id, VersionRow.id != new.id)
-    for version in session.scalars(mine).all():
-        if digests & {p.digest for p in set_at(events, version.number)}:
-            session.delete(version)
     gone = [row for row in rows if row.digest in digests]
     said = {row.statement for row in gone if row.statement}
     targets = {str(row.target).casefold() for row in gone}
+    mine = select(VersionRow).where(VersionRow.user_id == owner.id)
+    for version in session.scalars(mine).all():
+        if version is not new and digests & {p.digest for p in set_at(events, version.number)}:
+            session.delete(version)
+        else:
+            version.receipt = _without(version.receipt, targets)  # answers, measured when it was there
     for row in rows:
         if row in gone:
             session.delete(row)
@@ -96,6 +98,15 @@ def _preference(row: EventRow) -> Preference | None:
     if found.digest != row.digest:
         raise _changed(row)
     return found
+
+
+def _without(value: Any, words: set[str]) -> Any:
+    """Plain data, with texts left empty that have one of the words in them."""
+    if isinstance(value, dict):
+        return {key: _without(part, words) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_without(part, words) for part in value]
+    return "" if isinstance(value, str) and any(word in value.casefold() for word in words) else value
 
 
 def _changed(row: EventRow) -> LedgerError:

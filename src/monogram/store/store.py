@@ -2,7 +2,7 @@
 
     <home>/ledger.sqlite3       what is true of whom, and every version
     <home>/adapters/            the versions' adapters
-    <home>/artefacts/           what was costly to find for them: a cache
+    <home>/artefacts/           what was costly to find for a person's clusters: a cache, no part of the verb
 
 A folder is written first and the ledger last: a process that is killed between leaves the old version
 standing, and a folder that nobody speaks of, which the next change sweeps away. An erasure goes the other
@@ -12,7 +12,7 @@ now or after a kill.
 
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, fields
 from itertools import chain
 from pathlib import Path
@@ -20,7 +20,8 @@ from typing import Any, Protocol
 
 from monogram.clusters.expand import expand_all
 from monogram.delta import Delta
-from monogram.errors import AdapterFileError
+from monogram.editors.keys import clear_kept
+from monogram.errors import AdapterFileError, MonogramError
 from monogram.files import LEDGER, people_home
 from monogram.preferences import Preference
 from monogram.store.artefacts import Artefacts
@@ -165,6 +166,7 @@ class Store:
         """
         pending = self.ledger.unfinished()
         if pending:
+            clear_kept()
             self.sweep({user for user in pending.values() if user is not None})
             self.ledger.rewrite(pending)
 
@@ -205,7 +207,13 @@ class Store:
     def _changing(self, user: str) -> Iterator[frozenset[str]]:
         """Nobody else changes folders; those that the ledger speaks of before, and sweeping after."""
         with self._locked():
-            yield self.ledger.folders(user)  # a ledger that cannot be read stops everything here
+            known = self.ledger.folders(user)  # a ledger that cannot be read stops everything here
+            try:
+                yield known
+            except BaseException:
+                with suppress(MonogramError):
+                    self._tidied(user)  # what was compiled for nothing may be of something erased meanwhile
+                raise
             self.adapters.sweep(user, self.ledger.folders(user))
 
     @contextmanager
