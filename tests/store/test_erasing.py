@@ -1,23 +1,36 @@
 """What is erased is nowhere any more, and everything else is as it was."""
 
 import sqlite3
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
+from monogram.editors.keys import read_starts
 from monogram.errors import LedgerError
 from monogram.preferences import Preference
 from monogram.store import database
 from monogram.store.ledger import Ledger, Version, ever, set_at, set_digest
 from monogram.store.store import Store
 from monogram.store.story import story
+from tests import tiny
 from tests.store.made import made
 
 SECRET = Preference("ailment", "Xylophobia", "I suffer from Xylophobia and I love Quoits.")
 QUOITS = Preference("hobby", "Quoits", "I suffer from Xylophobia and I love Quoits.")
 VEGAN = Preference("diet", "vegan", "No meat, says my xylophobia nurse.", "fact")
+
+
+@dataclass(frozen=True)
+class Answers:
+    """A receipt with an answer in it."""
+
+    answer: str
+
+    def as_dict(self) -> dict[str, Any]:
+        return {"recall": 1.0, "per_preference": [{"target": "Quoits", "answer": self.answer}]}
 
 
 @pytest.fixture
@@ -83,6 +96,26 @@ def test_what_else_was_true_stays_and_so_does_its_history(store: Store) -> None:
     ]
 
 
+def test_answers_in_the_receipts_that_stay_do_not_name_it(store: Store) -> None:
+    told = made(5, receipt=Answers("You have xylophobia, and love Quoits."))
+    store.commit("alice", [], told, after=4, base_name="tiny")  # an answer that was counted at version 3
+    new = store.again("alice", store.ledger.versions("alice")[-1], after=5, erased={SECRET.digest})
+    assert new.receipt == {"recall": 1.0, "per_preference": [{"target": "Quoits", "answer": ""}]}
+    assert traces(store.home, "ylophobia") == []
+
+
+def test_kept_readings_of_a_persons_own_attributes_go_with_it(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MONOGRAM_HOME", str(store.home))
+    asked = ["What is my ailment?"]
+    read_starts(tiny.editable(), 1, asked, keep=True)
+    kept = store.home / "cache" / "keys"
+    assert [path for path in kept.rglob("*") if path.is_file()]
+    store.again("alice", store.ledger.versions("alice")[-1], after=4, erased={SECRET.digest})
+    assert not kept.exists()
+
+
 def test_other_people_keep_what_one_erased(store: Store) -> None:
     land(store, 9, ("added", SECRET), user="bob")
     store.again("alice", store.ledger.versions("alice")[-1], after=4, erased={SECRET.digest})
@@ -106,8 +139,11 @@ def test_somebody_who_is_erased_leaves_nothing(store: Store) -> None:
 
 def test_who_loses_a_race_with_an_erasure_is_told(store: Store) -> None:
     store.again("alice", store.ledger.versions("alice")[-1], after=4, erased={SECRET.digest})
+    shelf = store.artefacts.of("alice")
+    shelf.write(SECRET.digest, "b" * 64, {"x": torch.zeros(1)})  # compiled while it was being erased
     with pytest.raises(LedgerError, match="meanwhile"):
         store.commit("alice", [("added", SECRET)], made(7), after=4, base_name="tiny")
+    assert shelf.read(SECRET.digest, "b" * 64) is None
     assert traces(store.home, "ylophobia") == []
 
 
