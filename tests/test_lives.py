@@ -8,7 +8,6 @@ import random
 from pathlib import Path
 
 import pytest
-import torch
 
 from monogram import keeping
 from monogram.models.editable import EditableModel
@@ -16,17 +15,11 @@ from monogram.people import Person, Personalizer
 from monogram.personalizer import compile_monogram
 from monogram.store.ledger import ever
 from monogram.store.store import Store
-from tests import tiny
 from tests.compiled import Compiler, installed
 from tests.store.test_erasing import traces
 
 LIFE = {"add": 50, "change": 10, "forget": 10, "erase": 5}
 SHORT = {"add": 3, "change": 1, "forget": 1, "erase": 1}
-
-
-@pytest.fixture(scope="module")
-def model() -> EditableModel:
-    return tiny.editable(dtype=torch.float32)
 
 
 def lived(person: Person, rng: random.Random, life: dict[str, int]) -> tuple[dict[str, str], set[str]]:

@@ -1,34 +1,16 @@
 """Going back makes a new version and rewrites nothing; erasing takes something out of every version."""
 
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 import torch
 
 from monogram.errors import EditRefusedError, InputError, UnknownNameError
-from monogram.models.editable import EditableModel
 from monogram.people import Person, Personalizer
-from monogram.store.store import Store
 from monogram.undo import erase
 from tests import tiny
-from tests.compiled import Compiler, installed
+from tests.compiled import Compiler
 from tests.store.test_erasing import traces
-
-
-@pytest.fixture(scope="module")
-def model() -> EditableModel:
-    return tiny.editable(dtype=torch.float32)
-
-
-@pytest.fixture
-def compiler(monkeypatch: pytest.MonkeyPatch) -> Compiler:
-    return installed(monkeypatch)
-
-
-@pytest.fixture
-def people(model: EditableModel, tmp_path: Path, compiler: Compiler) -> Personalizer:
-    return Personalizer(model, Store(tmp_path / "home"))
 
 
 @pytest.fixture

@@ -10,19 +10,8 @@ import torch
 
 from monogram.errors import LedgerError, UnknownNameError
 from monogram.people import Person, Personalizer
-from monogram.store.store import Store
 from tests import tiny
-from tests.compiled import Compiler, installed
-
-
-@pytest.fixture
-def compiler(monkeypatch: pytest.MonkeyPatch) -> Compiler:
-    return installed(monkeypatch)
-
-
-@pytest.fixture
-def people(tmp_path: Path, compiler: Compiler) -> Personalizer:
-    return Personalizer(tiny.editable(dtype=torch.float32), Store(tmp_path / "home"))
+from tests.compiled import Compiler
 
 
 @pytest.fixture
@@ -97,7 +86,7 @@ FAULTS: dict[str, tuple[Callable[[Person, Personalizer], object], str]] = {
         "alice: version 2 is missing from the ledger",
     ),
     "a receipt that was improved": (
-        lambda _, people: sql(people, "UPDATE versions SET receipt = '{\"recall\": 2.0, \"leak\": 0.0}'"),
+        lambda _, people: sql(people, "UPDATE versions SET receipt = json_set(receipt, '$.recall', 2.0)"),
         "alice: version 3: its receipt does not say the same again: recall 2, now 1",
     ),
     "an adapter of another set": (
@@ -145,6 +134,26 @@ def test_what_cannot_be_rebuilt_here_is_noted_and_is_no_fault(alice: Person, peo
     assert "another model" in report.people[0].notes[0]
     sql(people, "UPDATE versions SET settings = 'of before'")
     assert "other settings than today's" in people.verify().people[0].notes[0]
+
+
+def test_a_receipt_of_another_make_is_noted_and_is_no_fault(alice: Person, people: Personalizer) -> None:
+    sql(people, "UPDATE versions SET receipt = '{\"recall\": 2.0}'")
+    report = people.verify()
+    assert report.all_faults == ()
+    assert "measured by another version of monogram" in report.people[0].notes[0]
+
+
+def test_what_was_carried_over_need_not_be_said_again(alice: Person, people: Personalizer) -> None:
+    def receipt(version: str) -> str:
+        parts = f'{{"recall": 2.0, "leak": 0.0, "problems": [], "per_preference": [{version}]}}'
+        return f"UPDATE versions SET receipt = '{parts}'"
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("monogram.verify._shape", lambda _: None)  # the double's has no parts
+        sql(people, receipt('{"tallies": {"ask": {"version": 2}}}'))
+        assert people.verify().all_faults == ()
+        sql(people, receipt('{"tallies": {"ask": {"version": null}}}'))
+        assert "recall 2, now 1" in people.verify().all_faults[0]
 
 
 def test_somebody_unknown_is_asked_about(alice: Person, people: Personalizer) -> None:

@@ -153,9 +153,13 @@ def _rebuilt(keeping: Keeping, version: Version, events: Sequence[Event]) -> tup
         return [], ["it was compiled with other settings than today's, so that it cannot be compared"]
     if made.delta.digest != version.delta_digest:
         return ["rebuilt from the ledger, its delta is another one"], []
-    kept, again = version.receipt, made.receipt
-    differ = list(_differing(kept, again.as_dict())) if kept is not None and again is not None else []
-    return [f"its receipt does not say the same again: {', '.join(differ)}"] if differ else [], []
+    if version.receipt is None or made.receipt is None:
+        return [], []
+    again = made.receipt.as_dict()
+    if _shape(version.receipt) != _shape(again):
+        return [], ["its receipt was measured by another version of monogram, so that it cannot be compared"]
+    differ = ", ".join(_differing(version.receipt, again))
+    return [f"its receipt does not say the same again: {differ}"] if differ else [], []
 
 
 def _differing(kept: Mapping[str, Any], again: Mapping[str, Any]) -> Iterable[str]:
@@ -166,6 +170,12 @@ def _differing(kept: Mapping[str, Any], again: Mapping[str, Any]) -> Iterable[st
                 yield f"{name} {before:.4g}, now {now:.4g}"
         elif before != now:
             yield f"{name} {before}, now {now}"
+
+
+def _shape(receipt: Mapping[str, Any]) -> tuple[frozenset[str], frozenset[str]]:
+    """Which figures a receipt has, as a whole and for a preference."""
+    first = next(iter(receipt.get("per_preference") or ()), {})
+    return frozenset(receipt), frozenset(first)
 
 
 def _is_carried(kept: Mapping[str, Any]) -> bool:

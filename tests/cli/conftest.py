@@ -10,7 +10,7 @@ from typer.testing import CliRunner, Result
 from monogram.cli.app import app
 from tests import tiny
 from tests.cli.program import Run
-from tests.compiled import Compiler, installed
+from tests.compiled import Compiler
 
 WITHOUT_MODEL = ("list", "history")
 
@@ -21,11 +21,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> str:
     tiny.model(dtype=torch.float32).save_pretrained(path)
     tiny.tokenizer().save_pretrained(path)
     return str(path)
-
-
-@pytest.fixture
-def compiler(monkeypatch: pytest.MonkeyPatch) -> Compiler:
-    return installed(monkeypatch)
 
 
 @pytest.fixture
