@@ -174,7 +174,7 @@ def _differing(kept: Mapping[str, Any], again: Mapping[str, Any]) -> Iterable[st
 
 def _shape(receipt: Mapping[str, Any]) -> tuple[frozenset[str], frozenset[str]]:
     """Which figures a receipt has, as a whole and for a preference."""
-    first = next(iter(receipt.get("per_preference") or ()), {})
+    first: Mapping[str, Any] = next(iter(receipt.get("per_preference") or ()), {})
     return frozenset(receipt), frozenset(first)
 
 
