@@ -250,11 +250,13 @@ def test_questions_about_others_are_asked_where_a_detector_fires(monkeypatch: py
     assert found.per_preference[1].tallies["leak"] == Tally(0, 5, 0)
     assert found.leak == 0.2
 
-    monkeypatch.setattr(room, "LEAKS", 1)  # the loudest first; what is loud and not asked does not count
-    says = Says({first: "Hiking"})
-    found, _ = measured(monkeypatch, says, (HOBBY, PET), fired=loud)
-    assert {text for _, text in says.asked} & leaks == {first}
-    assert found.per_preference[0].tallies["leak"] == Tally(1, 4, 1)
+    monkeypatch.setattr(room, "LEAKS", 1)  # the loudest first; the other counts as this one does
+    for answer, leak in (("Hiking", 0.2), ("Swimming", 0.0)):
+        says = Says({first: answer})
+        found, _ = measured(monkeypatch, says, (HOBBY, PET), fired=loud)
+        assert {text for _, text in says.asked} & leaks == {first}
+        assert found.per_preference[0].tallies["leak"] == Tally(int(leak > 0), 4, 1)
+        assert found.leak == leak
 
 
 def test_what_decides_is_asked_in_a_call_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -38,8 +38,8 @@ ADVICE = ("roundabout", "recommend")
 """Kinds of probes that ask for advice."""
 QUIET = 0.1
 """A detector that fires no further leaves an answer as it is: values are found at gates of 0.5 and more."""
-LEAKS = 24
-"""How many questions about others are asked at most, the loudest first, where detectors can be read."""
+LEAKS = 16
+"""How many questions about others are asked at most, the loudest; those beyond count as these do."""
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,7 @@ def probe(
         for p in c.probe
         if known is None or p.kind not in known.tallies
     ]
-    leaks, silent = _leaks(clusters, fired)
+    leaks, silent, beyond = _leaks(clusters, fired)
     given = _answers(model, delta, [[*leaks, *_crosstalk(clusters)], own], progress)
     parts = []
     for cluster, known in held:
@@ -124,7 +124,7 @@ def probe(
     receipt = Receipt(
         recall=rate(of("ask")),
         advice=rate(of(*ADVICE)),
-        leak=rate(of("leak")) or 0.0,
+        leak=_leak_rate(of("leak"), silent.total(), beyond),
         crosstalk=rate([_tally(a for a in given if a.question.kind == "crosstalk")]) or 0.0,
         drift_kl=kl,
         top1=top1,
@@ -156,8 +156,8 @@ def rate(tallies: Iterable[Tally]) -> float | None:
 
 def _leaks(
     clusters: Sequence[Cluster], fired: Mapping[str, Sequence[float]] | None
-) -> tuple[list[Question], Counter[str]]:
-    """Questions about others that are asked; how many could be scored and are silent, by `content`."""
+) -> tuple[list[Question], Counter[str], int]:
+    """What is asked about others; of what can be scored, how much is silent (by `content`) or beyond."""
     loud: list[tuple[float, int, Question]] = []
     silent: Counter[str] = Counter()
     for cluster in clusters:
@@ -169,7 +169,14 @@ def _leaks(
             else:
                 silent[content(cluster)] += question.named("") is not None
     most = len(loud) if fired is None else LEAKS
-    return [question for _, _, question in sorted(loud, key=lambda entry: entry[:2])[:most]], silent
+    ordered = [question for _, _, question in sorted(loud, key=lambda entry: entry[:2])]
+    return ordered[:most], silent, sum(q.named("") is not None for q in ordered[most:])
+
+
+def _leak_rate(tallies: Sequence[Tally], silent: int, beyond: int) -> float:
+    hits, scored = sum(t.hits for t in tallies), sum(t.scored for t in tallies)
+    more = beyond * hits / (scored - silent) if scored > silent else 0.0
+    return (hits + more) / (scored + beyond) if scored + beyond else 0.0
 
 
 def _crosstalk(clusters: Sequence[Cluster]) -> list[Question]:
@@ -181,9 +188,7 @@ def _crosstalk(clusters: Sequence[Cluster]) -> list[Question]:
 def _answers(
     model: EditableModel, delta: Delta, calls: Sequence[Sequence[Question]], progress: Progress | None
 ) -> list[Answer]:
-    """Ask, call by call: no answer hangs on what was asked in another call. What names a target and should
-    not is held against the base model, whose answers are no leak.
-    """
+    """Ask, call by call: no answer hangs on another call. What the base model says too is no leak."""
     done, total = 0, sum(map(len, calls))
 
     def count(_row: int, _answer: str) -> None:
