@@ -12,6 +12,7 @@ from __future__ import annotations
 import copy
 import hashlib
 import json
+import shutil
 from collections import defaultdict
 from collections.abc import Sequence
 from itertools import takewhile
@@ -126,3 +127,8 @@ def read_starts(
     path.parent.mkdir(parents=True, exist_ok=True)
     disk.save(path, {"rows": read})
     return read
+
+
+def clear_kept() -> None:
+    """Remove what `read_starts` kept: phrasings have a person's own attributes in them."""
+    shutil.rmtree(home() / "cache" / "keys", ignore_errors=True)
