@@ -18,7 +18,7 @@ def test_a_single_file_loads(tmp_path: Path) -> None:
     assert (first.attribute, first.target, first.direct) == ("hobby", "Hill walking", "What's my hobby?")
     assert (first.attributes, first.questions, first.targets) == ((), (), ())
     assert file.sha256 == hashlib.sha256((tmp_path / "items.json").read_bytes()).hexdigest()
-    assert (first.id, first.polarity, first.person) == ("0", "", "")
+    assert (first.id, first.polarity, first.person) == ("0", None, "")
 
 
 def test_in_lists_the_original_is_the_last(tmp_path: Path) -> None:

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 from monogram.bench.records import field, read_records
 from monogram.errors import InputError, MonogramError
-from monogram.preferences import MAX_STATEMENT, Preference
+from monogram.preferences import MAX_STATEMENT, Polarity, Preference
 
 LISTS = ("attribute_type", "question", "target")
 TEXTS = ("input_attribute", "question_paraphrased", "implicit_question", "product_recommendation_question")
@@ -49,16 +49,24 @@ class Item:
     """The file's list of synonyms, the original last; empty in a single file. So are the next two."""
     questions: tuple[str, ...] = ()
     targets: tuple[str, ...] = ()
-    polarity: str = ""
-    """`likes`, `avoids` or `fact`; empty where the file does not say: the table's then."""
-    variants: tuple[str, ...] = ()
-    """Other wordings of the target that an answer may use."""
     person: str = ""
-    """Whose it is, where the file has people."""
-    later: tuple[str, ...] = ()
-    """What the target becomes later, where the file tells changes of mind."""
+    """Whose it is; empty where every record is a person of its own. Only the project's own set tells this and
+    what follows.
+    """
+    polarity: Polarity | None = None
+    """None: the table's."""
+    leak: str = ""
+    """The direct question about somebody else."""
     name: str = ""
     """What the file calls the record; its place where it has no names."""
+    variants: tuple[str, ...] = ()
+    """Other wordings of the target that an answer may use."""
+    later: tuple[str, ...] = ()
+    """What the target becomes later: changes of mind."""
+    avoided: tuple[str, ...] = ()
+    """Words whose recommendation would be a violation; the target itself where there are none."""
+    temptation: str = ""
+    """A question that the unknowing would answer with something avoided."""
 
     @property
     def id(self) -> str:
@@ -81,6 +89,10 @@ class ItemFile:
         for item in self.items:
             asked.setdefault(item.attribute, Counter())[item.direct] += 1
         return {attribute: counts.most_common(1)[0][0] for attribute, counts in asked.items()}
+
+    def of(self, person: str) -> ItemFile:
+        """The file with one person's records alone."""
+        return replace(self, items=tuple(item for item in self.items if item.person == person))
 
     def select(self, choice: Choice) -> tuple[Item, ...]:
         """The chosen records, see `first`."""

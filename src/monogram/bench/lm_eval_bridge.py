@@ -51,7 +51,7 @@ def evaluate(
         delta: attached to it; None for the base model.
         tasks: lm-eval's names.
         limit: the first N documents of each task.
-        include: a folder with more of lm-eval's task files.
+        include: a folder of task files to take instead of those that lm-eval brings.
 
     Raises:
         MonogramError: lm-eval is not installed.
@@ -61,7 +61,8 @@ def evaluate(
         from lm_eval import simple_evaluate
         from lm_eval.tasks import TaskManager
 
-        manager = TaskManager(include_path=None if include is None else str(include))
+        folder = None if include is None else str(include)
+        manager = TaskManager(include_path=folder, include_defaults=include is None)
         if missing := [name for name in tasks if not manager.match_tasks([name])]:
             raise InputError(f"lm-eval knows no task {', '.join(missing)}. `lm-eval ls tasks` lists them.")
         found = simple_evaluate(lm, tasks=list(tasks), limit=limit, task_manager=manager, bootstrap_iters=0)

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from filelock import FileLock, Timeout
 
 from monogram.bench.asks import Plan
 from monogram.bench.items import Choice
-from monogram.bench.manifest import guard, manifest, write_json
+from monogram.bench.manifest import guard, manifest, plain, write_json
 from monogram.bench.methods import Method
 from monogram.bench.raw import SKIPPED, RawLog, key
 from monogram.bench.session import Progress, Session, Settings
@@ -98,7 +98,7 @@ def run(
         model=model,
         data=order.sources.used,
         settings=settings,
-        methods={method.name: _seedless(method) for method in methods[order.seeds[0]]},
+        methods={method.name: _seedless(plain(method.settings)) for method in methods[order.seeds[0]]},
     )
     with _folder(out):
         kept = guard(out, made_with)
@@ -188,13 +188,10 @@ def _same(log: RawLog, method: Method, seed: int, first: int) -> None:
         log.append(row)
 
 
-def _seedless(method: Method) -> dict[str, Any]:
-    """A method's settings without its seed, which stands in every row."""
-    settings = dict(method.settings)
-    settings.pop("seed", None)
-    config = settings.get("config")
-    if config is not None and hasattr(config, "value") and hasattr(config.value, "seed"):
-        settings["config"] = replace(config, value=replace(config.value, seed=0))
+def _seedless(settings: Any) -> Any:
+    """A method's settings without the seed, which stands in every row."""
+    if isinstance(settings, Mapping):
+        return {name: _seedless(value) for name, value in settings.items() if name != "seed"}
     return settings
 
 

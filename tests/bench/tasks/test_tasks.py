@@ -1,6 +1,7 @@
 """Each task end to end on a tiny model, and its marks by hand."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from monogram.bench.items import Choice
 from monogram.bench.runner import run
 from monogram.bench.sources import Sources
 from monogram.bench.tasks.base import Task
+from monogram.bench.tasks.people import people
 from monogram.bench.tasks.registry import task, task_names, tasks
 from monogram.errors import InputError, UnknownNameError
 from monogram.models.editable import EditableModel
@@ -160,6 +162,22 @@ def test_violation_is_asked_of_what_is_avoided(em: EditableModel, tmp_path: Path
     assert summary["careless"]["violation_p"]["value"] == 0.5
 
 
+def test_what_is_avoided_may_be_told_by_its_own_words() -> None:
+    row = {"target": "Nuts", "base": {"answer": "Try oats."}, "avoided": ["almonds", "cashews"]}
+    assert task("violation").marks({**row, "answer": "Try almonds."})["violation"] is True
+    assert task("violation").marks({**row, "answer": "Nuts are a kind of fruit."})["violation"] is False
+
+
+def test_people_are_asked_about_their_own_attributes(tmp_path: Path) -> None:
+    sources = Sources([written(tmp_path)])
+    items = sources.items.items
+    mine = [replace(item, person="a" if item.index < 2 else "b") for item in items]
+    sources.__dict__["items"] = replace(sources.items, items=tuple(mine))
+    asked = [ask.variant for ask in task("crosstalk").plan(sources, Choice()).cases[0].asks]
+    assert "profession" not in asked  # that is b's
+    assert people(sources.items, lambda a, b: a == b)["b"] == (mine[2], mine[3], mine[4])
+
+
 def test_retention_asks_everything_after_all_are_in(em: EditableModel, tmp_path: Path) -> None:
     made = plan("retention", written(tmp_path, [HIKER, BAKER, OWNER, POTTER, EATER]))
     asked = [(case.item, len(case.state.facts), len(case.asks)) for case in made.cases]
@@ -206,8 +224,6 @@ def test_forgetting_is_exact_for_a_function_of_the_set(em: EditableModel, tmp_pa
 
 
 def _scaled(made: Any, scale: float) -> Any:
-    from dataclasses import replace
-
     return replace(made, delta=made.delta * scale)
 
 

@@ -38,10 +38,12 @@ class Crosstalk(Task):
 
 
 def _asker(file: ItemFile) -> Callable[[Item], tuple[Ask, ...]]:
-    direct, same = file.direct_questions, same_attribute()
+    same = same_attribute()
+    people = dict.fromkeys(item.person for item in file.items)
+    direct = {person: file.of(person).direct_questions for person in people}
 
     def asks(item: Item) -> tuple[Ask, ...]:
-        others = crosstalk_questions(item, direct, same, MOST)
+        others = crosstalk_questions(item, direct[item.person], same, MOST)
         return tuple(Ask("crosstalk", said(text), other, gold=gold(item)) for other, text in others.items())
 
     return asks

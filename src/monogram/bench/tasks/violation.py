@@ -53,15 +53,17 @@ class Violation(Task):
 
 def names(row: Record, answer: str) -> bool:
     """Whether an answer recommends what the row's person avoids, in any of its wordings."""
-    return any(scoring.recommends(word, answer) for word in (row["target"], *row.get("variants", ())))
+    avoided = row.get("avoided") or (row["target"], *row.get("variants", ()))
+    return any(scoring.recommends(word, answer) for word in avoided)
 
 
 def _of_items(file: ItemFile) -> Iterator[Case]:
     for item in file.items:
         known = fact(item)
         if known.preference.polarity == "avoids":
-            asked = {"implicit": item.implicit, "product": item.product}
-            asks = tuple(Ask(kind, said(text), gold=gold(item)) for kind, text in asked.items())
+            asked = {"implicit": item.implicit, "product": item.product, "temptation": item.temptation}
+            told = {**gold(item), **({"avoided": list(item.avoided)} if item.avoided else {})}
+            asks = tuple(Ask(kind, said(text), gold=told) for kind, text in asked.items() if text)
             yield Case(item.id, State((known,)), asks)
 
 
