@@ -2,13 +2,15 @@
 
 Sentence embeddings hardly hear a "not", and "I can't say what your hobby is" is near to "Your hobby is ...".
 So English rules leave out, before anything is compared: quotations, questions that advise nothing, what the
-answer does not know, somebody else's affairs, what is over, and clauses that deny. Of what is avoided, "You
-can't eat peanuts" says it and "You are not allergic" denies it.
+answer does not know, somebody else's affairs, and clauses that name the target to deny it ("You don't eat
+meat" names no vegetarian). Of what is avoided, "You can't eat peanuts" says it, "You're not allergic" denies.
 """
 
 from __future__ import annotations
 
 import re
+
+from monogram.words import content, stem, words
 
 _QUOTED = re.compile(r'"[^"]*"|“[^”]*”')
 _SENTENCE = re.compile(r"(?<=[.!?])\s+|\n+")
@@ -42,18 +44,24 @@ _DENIED_AVOIDED = _any(
 )
 
 
-def claims(answer: str, polarity: str = "likes") -> list[str]:
+def claims(answer: str, target: str, polarity: str = "likes") -> list[str]:
     """The sentences of an answer that claim or advise something, and their clauses; [] where none does.
 
     A sentence of which a clause was left out is not among them, only its other clauses are.
     """
-    denied = _DENIED_AVOIDED if polarity == "avoids" else _DENIED
+    named = set(content(target))
+
+    def denied(clause: str) -> bool:
+        if polarity == "avoids":
+            return bool(_DENIED_AVOIDED.search(clause))
+        return bool(_DENIED.search(clause)) and not named.isdisjoint(map(stem, words(clause)))
+
     found: list[str] = []
     for sentence in _pieces(_SENTENCE, _QUOTED.sub(" ", answer.replace("’", "'"))):
         if (sentence.endswith("?") and not _ADVISES.search(sentence)) or _UNKNOWN.search(sentence):
             continue
         clauses = _pieces(_CLAUSE, sentence)
-        kept = [c for c in clauses if not denied.search(c) and not _OTHERS.search(c)]
+        kept = [c for c in clauses if not denied(c) and not _OTHERS.search(c)]
         found += [sentence, *kept] if len(kept) == len(clauses) else kept
     return list(dict.fromkeys(found))
 

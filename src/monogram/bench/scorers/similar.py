@@ -1,8 +1,9 @@
-"""`similar`: how much nearer an answer's meaning is to the preference than to its attribute alone.
+"""`similar`: how much nearer an answer's meaning is to the preference than to anything else of its attribute.
 
-The score of a claim c of the answer (claims.py) is cos(c, "hobby: Hiking") less the larger of cos(c, "hobby")
-and cos(c, "Your hobby."): what talk about hobbies in general would earn is taken off. The answer's best claim
-counts, so that a long answer is not worse than a short one.
+The score of a claim c of the answer (claims.py) is cos(c, "hobby: Hiking") less the largest cosine of c with
+a rival: "hobby", "Your hobby.", and "hobby: Pottery" and the like from the attribute table. What talk about
+hobbies in general would earn is taken off so, and what another hobby earns. The answer's best claim counts:
+a long answer is not worse than a short one.
 """
 
 from __future__ import annotations
@@ -16,9 +17,11 @@ from numpy.typing import NDArray
 from monogram.bench.scorers.calibration import Point, best, pairs, roc
 from monogram.bench.scorers.case import Case, Mark
 from monogram.bench.scorers.claims import claims
+from monogram.clusters.table import table
 from monogram.scoring import words_beyond
+from monogram.words import content
 
-THRESHOLD = 0.059
+THRESHOLD = 0.014
 """Score from which on an answer says it: `calibrate` with all-MiniLM-L6-v2 (docs/evaluation.md §4)."""
 SILENT = -1.0
 """The score of an answer that claims nothing."""
@@ -54,19 +57,23 @@ class Similar:
 
     def scores(self, cases: Sequence[Case]) -> list[float]:
         """The score of each, from -1 to 1. Every text is encoded once."""
-        claimed = [claims(case.answer, case.polarity) for case in cases]
-        stated = [
-            (f"{case.attribute}: {case.target}", case.attribute, f"Your {case.attribute}.") for case in cases
-        ]
-        place = {
-            text: i for i, text in enumerate(dict.fromkeys(t for texts in (*claimed, *stated) for t in texts))
-        }
-        vectors = self.encoder.encode(list(place))
+        claimed = [claims(case.answer, case.target, case.polarity) for case in cases]
+        stated = [(f"{case.attribute}: {case.target}", *rivals(case)) for case in cases]
+        texts = list(dict.fromkeys(text for some in (*claimed, *stated) for text in some))
+        place = {text: row for row, text in enumerate(texts)}
+        vectors = self.encoder.encode(texts)
         scores = []
-        for said, wanted in zip(claimed, stated, strict=True):
-            near = vectors[[place[c] for c in said]] @ vectors[[place[s] for s in wanted]].T  # (claims, 3)
+        for said, about in zip(claimed, stated, strict=True):
+            near = vectors[[place[text] for text in said]] @ vectors[[place[text] for text in about]].T
             scores.append(float((near[:, 0] - near[:, 1:].max(axis=1)).max()) if said else SILENT)
         return scores
+
+
+def rivals(case: Case) -> list[str]:
+    """What a claim must be farther from than from the preference."""
+    known, own = table().find(case.attribute), set(content(case.target))
+    others = [one for one in known.examples if own.isdisjoint(content(one))] if known is not None else []
+    return [case.attribute, f"Your {case.attribute}.", *(f"{case.attribute}: {other}" for other in others)]
 
 
 def calibrate(encoder: Encoder) -> tuple[Point, list[Point]]:
