@@ -52,6 +52,7 @@ def claims(answer: str, target: str, polarity: str = "likes") -> list[str]:
     named = set(content(target))
 
     def denied(clause: str) -> bool:
+        clause = _ADVISES.sub(" ", clause)  # "why not" denies nothing
         if polarity == "avoids":
             return bool(_DENIED_AVOIDED.search(clause))
         return bool(_DENIED.search(clause)) and not named.isdisjoint(map(stem, words(clause)))
