@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from monogram import __version__
-from monogram.cli import bench, change, chat, demo, models, people, transfer
+from monogram.cli import bench, change, chat, data, demo, models, people, transfer
 from monogram.cli.output import explained
 from monogram.cli.welcome import welcome
 
@@ -57,3 +57,4 @@ chat.join(app)
 transfer.join(app)
 models.join(app)
 bench.join(app)
+data.join(app)
