@@ -12,8 +12,8 @@ from typing import IO, Any, Self
 
 from filelock import FileLock, Timeout
 
-from monogram.errors import DiskFullError, InputError
-from monogram.files import is_disk_full
+from monogram.errors import InputError
+from monogram.files import append_line
 
 
 class Journal:
@@ -83,20 +83,11 @@ class Journal:
             DiskFullError: no room; the unfinished line is dropped the next time.
         """
         told = {"key": key, **record}
-        line = json.dumps(told, ensure_ascii=False, allow_nan=False) + "\n"
+        line = json.dumps(told, ensure_ascii=False, allow_nan=False)
         with self._mine:
             if self._file is None:
                 raise RuntimeError("Journal.add is for the inside of a `with`")
-            try:
-                self._file.write(line.encode("utf-8"))
-                self._file.flush()
-                os.fsync(self._file.fileno())
-            except OSError as error:
-                if is_disk_full(error):
-                    raise DiskFullError(
-                        f"The disk filled up while {self.path} was written. Make room and run it again."
-                    ) from error
-                raise
+            append_line(self._file, self.path, line)
             self.records[key] = told
 
 
