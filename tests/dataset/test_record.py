@@ -91,6 +91,13 @@ def test_what_somebody_hates_is_not_liked() -> None:
     assert made(said="I hate pottery.", polarity="avoids")["polarity"] == "avoids"
 
 
+def test_the_attributes_own_words_give_nothing_away() -> None:
+    music = {"attribute_type": "music", "question": "What's my kind of music?"}
+    assert made(said="I love jazz music.", target="Jazz music", **music)["target"] == "Jazz music"
+    with pytest.raises(InputError, match="question holds words of the target"):
+        made(said="I love jazz music.", target="Jazz music", **{**music, "question": "Is my music jazz?"})
+
+
 def test_all_that_is_wrong_is_said_at_once() -> None:
     with pytest.raises(InputError, match=r"polarity must be .* question says 'your'"):
         made(polarity="x", question="What's your hobby?")

@@ -87,7 +87,7 @@ def _troubles(told: Mapping[str, Any], statement: str) -> Iterator[str]:
     others = [one["target"] for one in synonyms]
     for name, question in asked.items():
         yield from _question(name, question)
-        if _holds(question, told["target"], others):
+        if _holds(question, told["target"], others, told["attribute_type"]):
             yield f"{name} holds words of the target: {question!r}."
     for name, texts in (
         ("questions", list(asked.values())),
@@ -132,12 +132,15 @@ def _question(name: str, question: str) -> Iterator[str]:
         yield f"{name} must be asked by the person about themself, with 'I', 'my' or 'me'."
 
 
-def _holds(question: str, target: str, others: Sequence[str]) -> bool:
-    """Whether at least half of the target's words are in a question, or all of another wording's."""
-    said = {stem(word) for word in words(question)}
-    whole = [set(content(other)) for other in others]
+def _holds(question: str, target: str, others: Sequence[str], attribute: str) -> bool:
+    """Whether a question has at least half of the target's words, or all of another wording's.
+
+    The attribute's own words don't count: "What music do I like?" gives no "Jazz music" away.
+    """
+    said, own = {stem(word) for word in words(question)}, set(content(attribute))
+    whole = [set(content(other)) - own for other in others]
     return (
         scoring.contains(target, question)
-        or bool(scoring.recall(target, question, question="", attribute=""))
+        or bool(scoring.recall(target, question, question="", attribute=attribute))
         or any(stems and stems <= said for stems in whole)
     )
