@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import stats
 
 from monogram.bench.comparison import EXACT, Paired, flipped, means, rates
 from monogram.bench.paired import mcnemar
@@ -32,7 +33,6 @@ def test_mcnemar_by_hand(wins: int, losses: int, p: float) -> None:
 
 @pytest.mark.parametrize(("wins", "losses"), [(12, 4), (7, 7), (0, 9), (30, 18), (400, 330)])
 def test_mcnemar_is_scipys_binomial_test(wins: int, losses: int) -> None:
-    stats = pytest.importorskip("scipy.stats")
     assert mcnemar(wins, losses) == pytest.approx(stats.binomtest(wins, wins + losses).pvalue)
 
 
@@ -70,7 +70,6 @@ def test_drawn_flips_are_near_the_exact_ones_and_never_zero() -> None:
 
 
 def test_means_against_scipys_permutation_test() -> None:
-    stats = pytest.importorskip("scipy.stats")
     rng = np.random.default_rng(1)
     first, second = rng.normal(0.5, 1, 12), rng.normal(0, 1, 12)
     exact = stats.permutation_test(
