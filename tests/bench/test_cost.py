@@ -70,7 +70,9 @@ def test_the_task_writes_its_folder_once(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setattr(room, "stepping", lambda names: [Stepper(name, 1.0, []) for name in names])
     monkeypatch.setattr(EditableModel, "load", lambda name, progress: tiny.editable())
     told: dict[str, Any] = {"data": None, "methods": "a, b", "model": "tiny", "per_attribute": None}
-    told |= {"limit": 2, "seed": 0, "progress": None}
+    told |= {"limit": 2, "seed": 0, "progress": None, "split": None}
+    with pytest.raises(InputError, match="no split 'test'"):
+        task.run(out=tmp_path / "new" / "out", **(told | {"split": "test"}))
     summary = task.run(out=tmp_path / "new" / "out", **told)
     assert json.loads((tmp_path / "new" / "out" / "summary.json").read_text()) == summary
     assert len((tmp_path / "new" / "out" / "raw.jsonl").read_text().splitlines()) == 4

@@ -81,11 +81,12 @@ def test_an_item_with_nothing_left_to_train_on_is_explained(em: EditableModel, t
         method.prepare(listed)
 
 
-def test_polarity_is_the_tables(em: EditableModel) -> None:
+def test_polarity_is_the_items_else_the_tables() -> None:
     preference = preferences()
     assert preference(item()).polarity == "likes"
     assert preference(item(attribute="allergy")).polarity == "avoids"
     assert preference(item(attribute="shoe lacing")).polarity == "likes"
+    assert preference(item(attribute="shoe lacing", polarity="avoids")).polarity == "avoids"
 
 
 @pytest.fixture

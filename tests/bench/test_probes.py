@@ -75,6 +75,11 @@ def test_definitions_have_their_article(attribute: str, definition: str) -> None
     assert leak_questions(item(attribute=attribute))["definition"] == definition
 
 
+def test_a_question_about_somebody_else_that_the_item_brings_is_asked_instead() -> None:
+    asked = leak_questions(item(leak="What does Ines do on Sundays?"))
+    assert asked == {"written": "What does Ines do on Sundays?", "definition": "What is a hobby?"}
+
+
 def test_crosstalk_leaves_out_the_attribute_and_what_means_the_same() -> None:
     asked = crosstalk_questions(item(attribute="profession", direct=DIRECT["profession"]), DIRECT, same)
     assert set(asked) == {"hobby", "pet", "location"}

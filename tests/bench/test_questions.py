@@ -1,5 +1,6 @@
 """What is asked about an item, and what an answer is marked for."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,18 @@ def test_an_item_is_asked_its_four_questions_and_the_probes(tmp_path: Path) -> N
         *(("leak", variant) for variant in ("person", "relative", "definition")),
         *(("crosstalk", other) for other in ("job", "pet", "profession")),
     ]
+
+
+def test_crosstalk_asks_for_the_same_persons_other_attributes(tmp_path: Path) -> None:
+    file = loaded(tmp_path)
+    people = ["a", "a", "a", "b", "b"]
+    items = tuple(replace(item, person=who) for item, who in zip(file.items, people, strict=True))
+    made = Upqa(replace(file, items=items), items, same=same)
+    assert made.file.of("b").items == items[3:]
+    asked = [{q.text for q in made.questions(item) if q.kind == "crosstalk"} for item in items]
+    assert {"What's my job?", "What's my pet?"} <= asked[0]
+    assert "What's my profession?" in asked[3]
+    assert "What's my profession?" not in asked[0]
 
 
 def test_what_is_put_to_the_assistant_is_a_kind_of_its_own(tmp_path: Path) -> None:

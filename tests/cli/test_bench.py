@@ -50,11 +50,13 @@ def run(*words: str, expect: int = 0) -> Result:
 
 
 def test_what_was_typed_reaches_the_task(tmp_path: Path) -> None:
-    words = ["--data", "x.json", "--methods", "none,neuron", "--per-attribute", "4", "--out", str(tmp_path)]
+    words = ["--data", "x.json", "--split", "test", "--methods", "none,neuron", "--per-attribute", "4"]
+    words += ["--out", str(tmp_path)]
     told = json.loads(run("echo", *words, "--home", str(tmp_path), "--json").stdout)
     assert told == {
         "home": str(tmp_path),
         "data": "x.json",
+        "split": "test",
         "methods": "none,neuron",
         "model": "smollm2",
         "limit": None,

@@ -176,6 +176,7 @@ class CostTask:
         self,
         *,
         data: Path | None,
+        split: str | None,
         methods: str,
         model: str,
         limit: int | None,
@@ -189,6 +190,8 @@ class CostTask:
         Raises:
             InputError: a bad file, choice or method, or a folder that holds another run.
         """
+        if split is not None:
+            raise InputError(f"The task cost has no split {split!r}. Leave it out, or give --data a file.")
         if (out / "raw.jsonl").exists():
             raise InputError(f"{out} holds another run. Give --out a new folder.")
         editors = stepping([name.strip() for name in methods.split(",")])

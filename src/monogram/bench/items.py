@@ -11,12 +11,12 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from monogram.errors import InputError, MonogramError
-from monogram.preferences import MAX_STATEMENT, Preference
+from monogram.preferences import MAX_STATEMENT, Polarity, Preference
 
 LISTS = ("attribute_type", "question", "target")
 TEXTS = ("input_attribute", "question_paraphrased", "implicit_question", "product_recommendation_question")
@@ -39,6 +39,12 @@ class Item:
     """The file's list of synonyms, the original last; empty in a single file. So are the next two."""
     questions: tuple[str, ...] = ()
     targets: tuple[str, ...] = ()
+    person: str = ""
+    """Whose it is; empty where every record is a person of its own. Only the project's own set tells, as the
+    next two."""
+    polarity: Polarity | None = None
+    leak: str = ""
+    """The direct question about somebody else."""
 
     def preference(self, polarity: str = "likes") -> Preference:
         """The preference that the record stands for."""
@@ -60,6 +66,10 @@ class ItemFile:
         for item in self.items:
             asked.setdefault(item.attribute, Counter())[item.direct] += 1
         return {attribute: counts.most_common(1)[0][0] for attribute, counts in asked.items()}
+
+    def of(self, person: str) -> ItemFile:
+        """The file with one person's records alone."""
+        return replace(self, items=tuple(item for item in self.items if item.person == person))
 
     def select(self, *, limit: int | None = None, per_attribute: int | None = None) -> tuple[Item, ...]:
         """The first `limit` records, or the first `per_attribute` of each attribute, in the file's order.

@@ -208,14 +208,14 @@ def methods(
 
 
 def preferences() -> Callable[[Item], Preference]:
-    """Item -> its preference, with the polarity that the table gives its attribute (`likes` if it has
-    none).
+    """Item -> its preference, with its own polarity, else the one that the table gives its attribute, else
+    `likes`.
     """
     attributes = table()
 
     def preference(item: Item) -> Preference:
         found = attributes.find(item.attribute)
-        return item.preference("likes" if found is None else found.polarity)
+        return item.preference(item.polarity or ("likes" if found is None else found.polarity))
 
     return preference
 

@@ -42,8 +42,11 @@ Same = Callable[[str, str], bool]
 def leak_questions(item: Item) -> dict[str, str]:
     """`person`, `relative`, `definition` -> a question whose answer has nothing to do with the user.
 
-    Names and relatives change from item to item, by its place in the file alone.
+    Names and relatives change from item to item, by its place in the file alone. A question about somebody
+    else that the item brings along is asked instead, as `written`.
     """
+    if item.leak:
+        return {"written": item.leak, "definition": _definition(item.attribute)}
     others = {
         "person": f"{NAMES[item.index % len(NAMES)]}'s",
         "relative": f"my {RELATIVES[item.index % len(RELATIVES)]}'s",

@@ -46,7 +46,8 @@ class Upqa:
     """The task over the chosen items of a file.
 
     Args:
-        file: all records; attribute names and the questions that must not train come from all of them.
+        file: all records; a person's attribute names and the questions that must not train come from all of
+            them.
         items: those that are asked about.
         crosstalk: at most so many crosstalk questions per item; all of them by default.
         same: whether two attribute names mean the same; by the table's synonyms by default.
@@ -67,8 +68,10 @@ class Upqa:
         return self._given_same or same_attribute()
 
     @cached_property
-    def _direct(self) -> dict[str, str]:
-        return self.file.direct_questions
+    def _direct(self) -> dict[str, dict[str, str]]:
+        """Person -> the direct questions about them, by attribute."""
+        people = dict.fromkeys(item.person for item in self.file.items)
+        return {person: self.file.of(person).direct_questions for person in people}
 
     @cached_property
     def drift_prompts(self) -> tuple[str, ...]:
@@ -78,7 +81,7 @@ class Upqa:
     def questions(self, item: Item) -> tuple[Question, ...]:
         """Everything that is asked about one item, drift prompts aside."""
         implicit = "implicit_assistant" if put_to_assistant(item.implicit) else "implicit"
-        across = crosstalk_questions(item, self._direct, self._same, self.crosstalk)
+        across = crosstalk_questions(item, self._direct[item.person], self._same, self.crosstalk)
         return (
             Question("direct", item.direct),
             Question("paraphrased", item.paraphrased),

@@ -6,18 +6,22 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping
-from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Any
 
-from monogram.bench.items import ItemFile, load_items
+from monogram.bench.items import load_items
 from monogram.bench.methods import chosen
 from monogram.bench.methods import methods as methods_by_name
+from monogram.bench.own import own_items
 from monogram.bench.questions import Upqa
 from monogram.bench.report import UPQA, figures, table
 from monogram.bench.runner import run
 from monogram.bench.session import Progress, Settings
+from monogram.errors import InputError
 from monogram.models.editable import EditableModel
+
+CROSSTALK = 9
+"""Crosstalk questions per item of the project's own set: what a person of ten preferences has besides."""
 
 
 class UpqaTask:
@@ -30,6 +34,7 @@ class UpqaTask:
         self,
         *,
         data: Path | None,
+        split: str | None,
         methods: str,
         model: str,
         limit: int | None,
@@ -41,7 +46,8 @@ class UpqaTask:
         """Run what is not done yet in `out`.
 
         Args:
-            data: a file in UPQA's format; the project's own by default.
+            data: a file in UPQA's format; the project's own set by default.
+            split: which split of the project's own set; development by default.
             methods: names with commas between, or `all`.
             model: what `EditableModel.load` takes.
             limit: the first N items.
@@ -56,14 +62,23 @@ class UpqaTask:
         Raises:
             InputError: a bad file, choice or method, or a folder that holds another run.
         """
-        file = own_items() if data is None else load_items(data)
-        task = Upqa(file, file.select(limit=limit, per_attribute=per_attribute))
+        if data is not None and split is not None:
+            raise InputError(
+                f"Both a file ({data}) and a split of the project's own set ({split}) were given; give one."
+            )
+        if data is None:
+            split = split or "development"
+            file, crosstalk = own_items(split), CROSSTALK
+        else:
+            file, crosstalk = load_items(data), None
+        task = Upqa(file, file.select(limit=limit, per_attribute=per_attribute), crosstalk=crosstalk)
         names = chosen(methods.split(","))
         em = EditableModel.load(model, progress=progress)
         compared = methods_by_name(names, em, task.asked)
         command = command_line(
             "upqa",
-            data=file.path.name,
+            data=None if data is None else data.name,
+            split=split,
             methods=methods,
             model=model,
             limit=limit,
@@ -74,12 +89,6 @@ class UpqaTask:
     def table(self, summary: Mapping[str, Any]) -> str:
         """The summary, a row per metric."""
         return table(figures(summary), UPQA)
-
-
-def own_items() -> ItemFile:
-    """The project's own questions, in UPQA's format, written for it."""
-    with as_file(files("monogram") / "bench" / "own_upqa.json") as path:
-        return load_items(path)
 
 
 def command_line(task: str, **options: object) -> str:

@@ -27,6 +27,7 @@ class Task(Protocol):
         self,
         *,
         data: Path | None,
+        split: str | None,
         methods: str,
         model: str,
         limit: int | None,
@@ -55,6 +56,10 @@ def bench(
     ],
     data: Annotated[
         Path | None, typer.Option(help="A file in the task's format (default: the project's own).")
+    ] = None,
+    split: Annotated[
+        str | None,
+        typer.Option(help="Of the project's own set: calibration, development (the default) or test."),
     ] = None,
     methods: Annotated[
         str | None,
@@ -85,6 +90,7 @@ def bench(
         found = load_task(task)
         summary = found.run(
             data=data,
+            split=split,
             methods=methods if methods is not None else METHODS.get(task, "none,neuron"),
             model=model,
             limit=limit,
