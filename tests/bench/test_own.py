@@ -131,6 +131,8 @@ def test_what_is_avoided_has_words_that_violate_and_a_temptation() -> None:
     for p in ALL:
         assert bool(p.avoided) == bool(p.temptation)
         assert p.avoided or p.polarity != "avoids", p.id
+        assert all(scoring.recommends(word, f"Try {word}.") for word in p.avoided), p.id
+        assert not any(scoring.recommends(word, p.temptation) for word in p.avoided), p.id
 
 
 def test_minds_change_to_something_else() -> None:
