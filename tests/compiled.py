@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 
-from monogram import people
+from monogram import keeping
 from monogram.delta import Delta, LowRank
 from monogram.errors import EditRefusedError
 from monogram.models.editable import EditableModel
@@ -55,6 +55,8 @@ class Compiler:
         editor: str = "neuron",
         avoid: Iterable[str] = (),
         check: bool = True,
+        keep: Any = None,
+        last: Any = None,
         progress: Callable[[str, int, int], None] | None = None,
     ) -> Compiled:
         self.calls.append(tuple(p.target for p in preferences))
@@ -76,5 +78,5 @@ class Compiler:
 def installed(monkeypatch: pytest.MonkeyPatch) -> Compiler:
     """Put a compiler in the place of the real one for the length of a test."""
     made = Compiler()
-    monkeypatch.setattr(people, "compile_monogram", made)
+    monkeypatch.setattr(keeping, "compile_monogram", made)
     return made

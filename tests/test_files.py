@@ -1,12 +1,23 @@
 """Files: a folder is whole or not there, whatever happens while it is written."""
 
 import errno
+import sys
 from pathlib import Path
 
 import pytest
 
 from monogram.errors import DiskFullError
-from monogram.files import aside, home, is_disk_full, need_room, sha256, sweep
+from monogram.files import (
+    LEDGER,
+    aside,
+    home,
+    is_disk_full,
+    need_room,
+    people_home,
+    sha256,
+    stays_in_cache,
+    sweep,
+)
 
 
 def test_home_is_what_is_said_then_the_environment_then_the_cache(
@@ -19,6 +30,27 @@ def test_home_is_what_is_said_then_the_environment_then_the_cache(
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setenv("LOCALAPPDATA", str(tmp_path / "cache"))
     assert home() == tmp_path / "cache" / "monogram"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the folders of XDG")
+def test_people_live_in_the_data_folder_unless_they_are_in_the_old_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("MONOGRAM_HOME", raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    old, new = tmp_path / "cache" / "monogram", tmp_path / "data" / "monogram"
+    assert (people_home(), stays_in_cache()) == (new, "")
+    for place in (old, new):
+        place.mkdir(parents=True)
+    (old / LEDGER).touch()
+    assert people_home() == old
+    assert f"People are kept in {old}" in stays_in_cache()
+    (new / LEDGER).touch()
+    assert (people_home(), stays_in_cache()) == (new, "")
+    assert people_home(tmp_path / "said") == tmp_path / "said"
+    monkeypatch.setenv("MONOGRAM_HOME", str(tmp_path / "env"))
+    assert (people_home(), stays_in_cache()) == (tmp_path / "env", "")
 
 
 def test_a_folder_appears_only_when_it_is_finished(tmp_path: Path) -> None:

@@ -17,28 +17,11 @@ from monogram.errors import (
     UnknownNameError,
 )
 from monogram.models.attach import attach
-from monogram.models.editable import EditableModel
 from monogram.people import Person, Personalizer, load
 from monogram.preferences import Preference
 from monogram.store.ledger import Ledger
-from monogram.store.store import Store
 from tests import tiny
-from tests.compiled import Compiler, installed
-
-
-@pytest.fixture(scope="module")
-def model() -> EditableModel:
-    return tiny.editable(dtype=torch.float32)
-
-
-@pytest.fixture
-def compiler(monkeypatch: pytest.MonkeyPatch) -> Compiler:
-    return installed(monkeypatch)
-
-
-@pytest.fixture
-def people(model: EditableModel, tmp_path: Path, compiler: Compiler) -> Personalizer:
-    return Personalizer(model, Store(tmp_path / "home"))
+from tests.compiled import Compiler
 
 
 @pytest.fixture

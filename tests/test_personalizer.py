@@ -1,7 +1,7 @@
 """Preferences in, monogram out: checked before it is kept, tried gentler, then refused with its figures."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -9,16 +9,22 @@ import pytest
 import torch
 
 from monogram import personalizer as room
+from monogram import probing
+from monogram.carry import Last
 from monogram.clusters.cluster import Cluster
+from monogram.clusters.expand import expand
 from monogram.delta import Delta, LowRank
+from monogram.editors import cluster as joint
 from monogram.editors import neuron
 from monogram.editors.base import Edit
 from monogram.editors.values import ValueConfig
 from monogram.errors import EditRefusedError, InputError, UnknownNameError
 from monogram.models.editable import EditableModel
-from monogram.personalizer import GENTLER, compile_monogram
+from monogram.personalizer import GENTLER, Monogram, compile_monogram
 from monogram.preferences import Preference
 from monogram.receipt import Limits, Receipt
+from monogram.store.artefacts import Artefacts, Shelf
+from monogram.store.ledger import Version, set_digest
 from tests import tiny
 
 HIKING, BAKER = Preference("hobby", "Hiking"), Preference("profession", "Baker")
@@ -94,6 +100,7 @@ def doubles(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 def checked(monkeypatch: pytest.MonkeyPatch, bad: int = 0) -> Prober:
     made = Prober(bad)
     monkeypatch.setattr(room, "probe", made)
+    monkeypatch.setattr(room, "drift", lambda *_: (0.0, 1.0))
     return made
 
 
@@ -146,6 +153,16 @@ def test_an_edit_that_harms_is_tried_gentler(monkeypatch: pytest.MonkeyPatch) ->
     assert made.receipt == receipt()
     assert f"threshold={tried[-1]}" in made.settings  # what is kept says how it was made
     assert float(made.delta.factors["model.layers.1.mlp.down_proj"].left[0, 0]) == pytest.approx(tried[-1])
+
+
+def test_an_edit_that_drifts_too_far_is_not_even_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    prober = checked(monkeypatch)
+    found = iter([(9.0, 1.0), (0.0, 0.1), (9.0, 0.1)])
+    monkeypatch.setattr(room, "drift", lambda *_: next(found))
+    made = compile_monogram(tiny.editable(), [HIKING], editor="fake")
+    assert len(Fake.seen) == 3
+    assert prober.calls == 1  # the last try always has a whole receipt
+    assert made.receipt == receipt()
 
 
 def test_every_try_starts_from_the_settings_that_were_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -257,3 +274,127 @@ def test_the_flagship_goes_all_the_way(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(EditRefusedError, match="nats"):
         compile_monogram(em, [HIKING], limits=Limits(drift_kl=-1.0), **settings)
     assert em.weights_digest() == before
+
+
+LOOSE = Limits(leak=1.0, crosstalk=1.0, top1=0.0, drift_kl=100.0)
+MANY = [HIKING, BAKER, Preference("pet", "Tortoise"), Preference("diet", "vegan", polarity="avoids")]
+
+
+@pytest.mark.parametrize("kind", ["llama", "gpt2"])
+@pytest.mark.parametrize("of", ["neuron", "cluster"])
+def test_a_change_takes_the_steps_of_what_is_new_and_forgetting_takes_none(
+    kind: str, of: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    taken: list[int] = []
+    module, made_by = {"neuron": (neuron, neuron.Neuron), "cluster": (joint, joint.ClusterEditor)}[of]
+    plain = module.value_step
+
+    def counted(*args: Any, **more: Any) -> Any:
+        found = plain(*args, **more)
+        taken.append(len(found.losses) - 1)
+        return found
+
+    monkeypatch.setattr(module, "value_step", counted)
+    monkeypatch.setattr(room, "editor_named", lambda _name, **settings: made_by(**settings))
+    few = {"asks": 1, "advice": 1} if of == "neuron" else {"phrasings": 1}
+    settings: dict[str, Any] = {"layer": 1, "value": ValueConfig(steps=3, stop=0.0), "check": False, **few}
+    em, shelf = tiny.editable(kind), Artefacts(tmp_path / "artefacts").of("alice")
+
+    def steps(preferences: Sequence[Preference], keep: Shelf | None) -> tuple[Delta, int]:
+        before = len(taken)
+        delta = compile_monogram(em, preferences, keep=keep, **settings).delta
+        return delta, sum(taken[before:])
+
+    alone, one = steps(MANY[-1:], None)
+    steps(MANY[:-1], shelf)
+    among, added = steps(MANY, shelf)
+    left, forgotten = steps(MANY[1:], shelf)
+    again, back = steps(MANY, shelf)
+    assert (added, forgotten, back) == (one, 0, 0) == (3, 0, 0)
+    assert among == again == steps(MANY, None)[0]
+    assert left == steps(MANY[1:], None)[0]
+    assert steps(MANY[-1:], shelf) == (alone, 0)
+
+
+def test_values_joined_anew_are_found_anew_and_all_else_is_not(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(room, "editor_named", lambda _name, **settings: neuron.Neuron(**settings))
+    shelf, em = Artefacts(tmp_path / "artefacts").of("alice"), tiny.editable()
+    settings: dict[str, Any] = {
+        "layer": 1,
+        "asks": 1,
+        "advice": 1,
+        "value": ValueConfig(steps=2),
+        "check": False,
+    }
+    chess = Preference("pastime", "Chess")
+    compile_monogram(em, [HIKING, BAKER], keep=shelf, **settings)
+    assert len(list(shelf.folder.iterdir())) == 2
+    both = compile_monogram(em, [HIKING, BAKER, chess], keep=shelf, **settings)
+    assert len(list(shelf.folder.iterdir())) == 3
+    assert both.delta == compile_monogram(em, [chess, BAKER, HIKING], **settings).delta
+    texts = b"".join(path.read_bytes() for path in shelf.folder.rglob("*.safetensors"))
+    assert not any(word in texts for word in (b"Hiking", b"Chess", b"Baker", b"hobby", b"pastime"))
+
+
+def test_a_gentler_try_takes_no_step_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    taken: list[int] = []
+    plain = neuron.value_step
+    monkeypatch.setattr(neuron, "value_step", lambda *a, **more: taken.append(1) or plain(*a, **more))
+    monkeypatch.setattr(room, "editor_named", lambda _name, **settings: neuron.Neuron(**settings))
+    checked(monkeypatch, bad=2)
+    value = ValueConfig(steps=2)
+    made = compile_monogram(tiny.editable(), [HIKING], layer=1, asks=1, advice=1, value=value)
+    assert "threshold=-0.3" in made.settings
+    assert taken == [1]
+
+
+def test_only_what_changed_is_asked_and_the_rest_says_when_it_was(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    asked: list[str] = []
+    plain = probing.generate
+
+    def noted(em: EditableModel, prompts: Sequence[str], **more: Any) -> list[str]:
+        asked.extend(prompts)
+        return plain(em, prompts, **(more | {"max_new_tokens": 2}))
+
+    monkeypatch.setattr(probing, "generate", noted)
+    monkeypatch.setattr(room, "editor_named", lambda _name, **settings: neuron.Neuron(**settings))
+    settings: dict[str, Any] = {
+        "layer": 1,
+        "asks": 1,
+        "advice": 1,
+        "value": ValueConfig(steps=2),
+        "limits": LOOSE,
+    }
+    settings |= {"threshold": -50.0}  # a tiny model's detectors are noisy: none shall fire
+    em, shelf = tiny.editable(dtype=torch.float32), Artefacts(tmp_path / "artefacts").of("alice")
+
+    def version(made: Monogram, number: int) -> Last:
+        digest = set_digest(made.preferences)
+        receipt = made.receipt.as_dict() if made.receipt is not None else None
+        facts = Version("m", em.digest, made.editor, made.settings, receipt=receipt, number=number)
+        return Last(replace(facts, preferences_digest=digest), made.preferences)
+
+    first = compile_monogram(em, [HIKING], keep=shelf, **settings)
+    last = version(first, 1)
+    asked.clear()
+    second = compile_monogram(em, [HIKING, BAKER], keep=shelf, last=last, **settings)
+    hiking, baker = expand(HIKING), expand(BAKER)
+    assert {p.text for p in baker.probe} <= set(asked)
+    assert not {p.text for p in (*hiking.probe, *hiking.contrast_probe)} & set(asked)
+    assert any(text.startswith("What's my ") for text in asked)  # crosstalk is of the whole delta
+    assert second.receipt is not None
+    parts = {
+        part.target: {t.version for kind, t in part.tallies.items() if kind != "leak"}
+        for part in second.receipt.per_preference
+    }
+    assert parts == {"Hiking": {1}, "Baker": {None}}
+
+    shelf.clear()  # what went cannot be read any more, so all is measured
+    asked.clear()
+    third = compile_monogram(em, [BAKER], keep=shelf, last=version(second, 2), **settings)
+    assert {p.text for p in baker.probe} <= set(asked)
+    assert third.delta == compile_monogram(em, [BAKER], **settings).delta

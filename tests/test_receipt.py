@@ -1,233 +1,21 @@
-"""The receipt counts what was answered, calls harm by its name, and survives the trip to JSON."""
+"""A receipt survives the trip to JSON, and limits grow with the number of preferences."""
 
 import json
 import math
-from collections.abc import Sequence
-from dataclasses import replace
-from typing import Any
+from itertools import pairwise
 
 import pytest
-import torch
 
-from monogram import receipt as room
-from monogram.clusters.cluster import Cluster
-from monogram.clusters.corpus import unrelated_probes
-from monogram.clusters.expand import expand, expand_all
-from monogram.delta import Delta, LowRank
-from monogram.models.attach import attach
-from monogram.models.editable import EditableModel
-from monogram.preferences import Preference
-from monogram.receipt import Limits, Probed, Receipt, probe
-from tests import tiny
-
-HOBBY, PET = expand(Preference("hobby", "Hiking")), expand(Preference("pet", "Tortoise"))
-LOOSE = Limits(leak=1.0, crosstalk=1.0, top1=0.0, drift_kl=math.inf)
-
-
-class Says:
-    """A double for `generate`: answers from a table, otherwise "I don't know."; counts what it was asked."""
-
-    def __init__(self, answers: dict[str, str], base: dict[str, str] | None = None) -> None:
-        self.answers, self.base = answers, base or {}
-        self.asked: list[tuple[bool, str]] = []
-
-    def __call__(
-        self, _em: EditableModel, prompts: Sequence[str], *, deltas: Any = None, on_done: Any = None, **_: Any
-    ) -> list[str]:
-        self.asked += [(deltas is not None, prompt) for prompt in prompts]
-        for i in range(len(prompts)):
-            if on_done is not None:
-                on_done(i, "")
-        said = self.base if deltas is None else self.answers
-        return [said.get(prompt, "I don't know.") for prompt in prompts]
-
-
-def delta(em: EditableModel, scale: float = 1e-6) -> Delta:
-    rng = torch.Generator().manual_seed(3)
-    left = torch.randn(em.width, 1, generator=rng, dtype=torch.float64)
-    right = torch.randn(1, em.inner, generator=rng, dtype=torch.float64)
-    return Delta({em.names(1)["down"]: LowRank(left * scale, right)})
-
-
-def measured(
-    monkeypatch: pytest.MonkeyPatch,
-    says: Says,
-    clusters: Sequence[Cluster] = (HOBBY,),
-    limits: Limits = LOOSE,
-    **more: Any,
-) -> tuple[Receipt, tuple[str, ...]]:
-    monkeypatch.setattr(room, "generate", says)
-    monkeypatch.setattr(room, "_drift", lambda *_: (0.01, 1.0))
-    em = tiny.editable()
-    return probe(em, clusters, delta(em), {"seconds": 1.5, "loss": [0.5, 1.0]}, limits=limits, **more)
-
-
-def asks(cluster: Cluster, kind: str) -> list[str]:
-    return [p.text for p in cluster.probe if p.kind == kind]
-
-
-def test_recall_is_the_share_of_held_out_asks_that_are_answered(monkeypatch: pytest.MonkeyPatch) -> None:
-    first, second = asks(HOBBY, "ask")
-    advice = asks(HOBBY, "roundabout")
-    says = Says({first: "Your hobby is hiking.", second: "Chess!", advice[0]: "With Hiking in mind, go."})
-    found, harm = measured(monkeypatch, says)
-    assert found.recall == 0.5
-    assert found.advice == 0.25
-    (part,) = found.per_preference
-    assert part.recall == {"ask": 0.5, "roundabout": 0.5, "recommend": 0.0}
-    assert (part.attribute, part.target, part.answer) == ("hobby", "Hiking", "Your hobby is hiking.")
-    assert (found.leak, found.crosstalk, part.leak) == (0.0, 0.0, 0.0)
-    assert harm == found.problems == ()
-
-
-def test_it_asks_what_never_trained(monkeypatch: pytest.MonkeyPatch) -> None:
-    says = Says({})
-    measured(monkeypatch, says, (HOBBY, PET))
-    trained = {p.text for c in (HOBBY, PET) for p in (*c.train, *c.contrast)}
-    asked = [text for _, text in says.asked]
-    assert not set(asked) & trained
-    assert {p.text for c in (HOBBY, PET) for p in (*c.probe, *c.contrast_probe)} <= set(asked)
-    assert not {"What's my hobby?", "What's my pet?"} & set(asked)
-    assert "What's my profession?" in asked
-
-
-def test_what_is_said_of_others_is_leak_unless_the_base_model_says_it_too(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    others = [p.text for p in HOBBY.contrast_probe]
-    edited = {others[0]: "She likes hiking.", others[1]: "Hiking."}
-    found, _ = measured(monkeypatch, Says(edited))
-    assert found.leak == pytest.approx(2 / len(others))
-    assert found.per_preference[0].leak == found.leak
-    says = Says(edited, base={others[1]: "Maybe hiking."})
-    found, _ = measured(monkeypatch, says)
-    assert found.leak == pytest.approx(1 / len(others))
-    assert [text for with_delta, text in says.asked if not with_delta] == others[:2]
-
-
-def test_another_attribute_answered_with_a_target_is_crosstalk(monkeypatch: pytest.MonkeyPatch) -> None:
-    found, harm = measured(
-        monkeypatch,
-        Says({"What's my profession?": "You are a tortoise."}),
-        (HOBBY, PET),
-        replace(LOOSE, crosstalk=0.2),
-    )
-    assert found.crosstalk == 0.25
-    assert harm == ("crosstalk with other attributes 0.25, at most 0.20 is allowed",)
-    assert found.leak == 0.0
-
-
-def test_harm_is_told_with_figures_and_a_lost_preference_is_no_harm(monkeypatch: pytest.MonkeyPatch) -> None:
-    leaks = {p.text: "Hiking" for p in HOBBY.contrast_probe}
-    found, harm = measured(monkeypatch, Says(leaks), limits=Limits(drift_kl=0.005))
-    assert harm == (
-        "leak to questions about others 1.00, at most 0.34 is allowed",
-        "drift on unrelated prompts 0.010 nats, at most 0.01 is allowed",
-    )
-    assert found.problems == (*harm, "'Hiking' is not said when asked for hobby")
-    monkeypatch.setattr(room, "_harm", lambda *_: ())
-    _, harm = measured(monkeypatch, Says({}))
-    assert harm == ()
-
-
-@pytest.mark.parametrize(
-    ("drift", "told"),
-    [
-        ((0.0, 0.5), "only 0.50 of unrelated prompts begin as before, 0.90 is asked"),
-        ((0.5, 1.0), "drift on unrelated prompts 0.500 nats, at most 0.30 is allowed"),
-        ((math.nan, 1.0), "drift on unrelated prompts nan nats, at most 0.30 is allowed"),
-    ],
-)
-def test_drift_is_harm(drift: tuple[float, float], told: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(room, "generate", Says({}))
-    monkeypatch.setattr(room, "_drift", lambda *_: drift)
-    em = tiny.editable()
-    _, harm = probe(em, [HOBBY], delta(em), {}, limits=Limits())
-    assert harm == (told,)
-
-
-def test_a_target_that_cannot_be_scored_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    found, harm = measured(monkeypatch, Says({}), (expand(Preference("hobby", "hobbies")),))
-    assert found.recall is None
-    assert found.per_preference[0].recall["ask"] is None
-    assert harm == found.problems == ()
-
-
-def test_it_tells_what_the_edit_cost(monkeypatch: pytest.MonkeyPatch) -> None:
-    found, _ = measured(monkeypatch, Says({}))
-    em = tiny.editable()
-    assert (found.seconds, found.loss, found.rank) == (1.5, 0.75, 1)
-    assert found.nbytes == delta(em).nbytes == 8 * (em.width + em.inner)
-
-
-def test_editors_without_a_loss_have_none(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(room, "generate", Says({}))
-    monkeypatch.setattr(room, "_drift", lambda *_: (0.0, 1.0))
-    em = tiny.editable()
-    assert probe(em, [HOBBY], delta(em), {}, limits=LOOSE)[0].loss is None
-
-
-def test_progress_counts_every_question(monkeypatch: pytest.MonkeyPatch) -> None:
-    told: list[tuple[str, int, int]] = []
-    says = Says({})
-    measured(monkeypatch, says, progress=lambda *step: told.append(step))
-    assert len(told) == len(says.asked)
-    assert {(what, total) for what, _, total in told} == {("checking the edit", len(says.asked))}
-
-
-def test_advice_that_recommends_what_is_avoided_is_a_violation_and_no_merit(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    nuts = expand(Preference("allergy", "Peanuts", polarity="avoids"))
-    first, second, *_ = asks(nuts, "recommend")
-    says = Says({first: "Keeping it peanut-free, try almonds.", second: "Try peanut butter!"})
-    found, harm = measured(monkeypatch, says, (HOBBY, nuts))
-    assert found.violation == 0.25  # one of two roundabout and two recommendation probes
-    assert found.per_preference[1].recall["recommend"] == 0.5
-    assert "'Peanuts' is avoided, and an answer recommends it" in found.problems
-    assert harm == ()
-    assert measured(monkeypatch, Says({}), (nuts,))[0].violation == 0.0
-    (both,) = expand_all(Preference("allergy", t, polarity="avoids") for t in ("Peanuts", "Shellfish"))
-    found, _ = measured(monkeypatch, Says({second: "Try peanut butter!"}), (both,))
-    assert found.violation == 0.25
-    assert "'Peanuts' is avoided, and an answer recommends it" in found.problems
-    assert measured(monkeypatch, Says({first: "Hiking!"}), (HOBBY,))[0].violation is None
-
-
-def test_drift_is_that_of_the_next_word_prompt_by_prompt(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(room, "UNRELATED", 5)
-    em = tiny.editable()
-    change = delta(em, 0.05)
-    kl, same = [], []
-    for prompt in unrelated_probes()[:5]:
-        ids = torch.tensor([em.chat_ids(prompt)])
-        with torch.no_grad():
-            p = em.model(ids).logits[0, -1].softmax(-1)
-            with attach(em, change):
-                q = em.model(ids).logits[0, -1].softmax(-1)
-        kl.append(float((p * (p / q).log()).sum()))
-        same.append(float(p.argmax() == q.argmax()))
-    found = room._drift(em, change)
-    assert found == (pytest.approx(sum(kl) / 5, rel=1e-6), sum(same) / 5)
-    assert found[0] > 1e-6
-    assert room._drift(em, Delta.zero()) == (0.0, 1.0)
-
-
-def test_the_weights_are_left_alone() -> None:
-    em = tiny.editable(dtype=torch.float32)
-    before = em.weights_digest()
-    found, _ = probe(em, [HOBBY], delta(em).to(torch.float32), {}, limits=LOOSE)
-    assert em.weights_digest() == before
-    assert found.top1 == 1.0
-    assert abs(found.drift_kl) < 1e-6
+from monogram.receipt import Limits, Probed, Receipt, Tally, _probed
 
 
 def test_it_survives_the_trip_to_json() -> None:
+    tally = Tally(0, 2, 2, 1, ("Soup",), 3)
     whole = Receipt(
         *(0.5, None, 0.0, 0.25, 0.01, 0.98, 3.5, 1024, 2, None),
         per_preference=(
             Probed("hobby", "Hiking", {"ask": 1.0, "roundabout": None, "recommend": 0.5}, 0.0, "Hiking 🥾"),
-            Probed("pet", "Tortoise", {"ask": 0.0, "roundabout": 0.0, "recommend": 0.0}, 1.0, ""),
+            Probed("pet", "Tortoise", {"ask": 0.0}, 1.0, "", "ab12", {"ask": tally}),
         ),
         problems=("'Tortoise' is not said when asked for pet",),
     )
@@ -235,3 +23,34 @@ def test_it_survives_the_trip_to_json() -> None:
     assert Receipt.from_dict(whole.as_dict()) == whole
     before = {name: value for name, value in whole.as_dict().items() if name != "violation"}
     assert Receipt.from_dict(before) == whole  # one that was kept before violations were counted
+
+
+def test_one_that_was_kept_before_tallies_can_be_read() -> None:
+    plain = {
+        "attribute": "pet",
+        "target": "Tortoise",
+        "recall": {"ask": 1.0},
+        "leak": 0.0,
+        "answer": "A tortoise.",
+    }
+    assert _probed(plain) == Probed(
+        "pet", "Tortoise", {"ask": 1.0}, 0.0, "A tortoise.", content="", tallies={}
+    )
+
+
+def test_limits_are_for_one_and_grow_with_the_number_up_to_a_bound() -> None:
+    assert Limits().of(1) == Limits().of(0) == Limits()
+    ten, fifty = Limits().of(10), Limits().of(50)
+    assert (ten.top1, ten.drift_kl) == (pytest.approx(0.75), pytest.approx(0.75))
+    assert (Limits().of(5).top1, Limits().of(5).drift_kl) == (pytest.approx(0.82), pytest.approx(0.5))
+    assert (fifty.top1, fifty.drift_kl) == (0.75, 0.75)
+    assert (fifty.leak, fifty.crosstalk) == (Limits().leak, Limits().crosstalk)
+
+
+def test_limits_that_are_wider_already_stay_and_none_becomes_narrower() -> None:
+    loose = Limits(top1=0.0, drift_kl=math.inf)
+    assert loose.of(7) == loose
+    for one in (Limits(), Limits(top1=0.99, drift_kl=0.01), Limits(drift_kl=-1.0)):
+        for few, more in pairwise(one.of(n) for n in range(1, 60)):
+            assert more.top1 <= few.top1
+            assert more.drift_kl >= few.drift_kl

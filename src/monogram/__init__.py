@@ -8,7 +8,8 @@ if TYPE_CHECKING:
     from monogram.delta import Delta, LowRank
     from monogram.errors import MonogramError
     from monogram.models.editable import EditableModel
-    from monogram.people import Person, Personalizer, load
+    from monogram.people import Personalizer, load
+    from monogram.person import Person
     from monogram.personalizer import Monogram
     from monogram.preferences import Preference, Profile
     from monogram.receipt import Receipt
@@ -37,7 +38,7 @@ _ROOMS = {
     "LowRank": "delta",
     "Monogram": "personalizer",
     "MonogramError": "errors",
-    "Person": "people",
+    "Person": "person",
     "Personalizer": "people",
     "Preference": "preferences",
     "Profile": "preferences",

@@ -10,11 +10,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from platformdirs import user_data_dir
+
 from monogram.errors import DiskFullError
+
+LEDGER = "ledger.sqlite3"
+"""The file that makes a folder the home of people."""
 
 
 def home(chosen: Path | None = None) -> Path:
-    """Where monogram keeps things: ``chosen``, else ``$MONOGRAM_HOME``, else the user's cache folder."""
+    """Where monogram keeps things: ``chosen``, else ``$MONOGRAM_HOME``, else the user's cache folder.
+
+    People live in `people_home`.
+    """
     if chosen is not None:
         return chosen.expanduser().absolute()
     named = os.environ.get("MONOGRAM_HOME")
@@ -22,6 +30,29 @@ def home(chosen: Path | None = None) -> Path:
         return Path(named).expanduser().absolute()
     cache = os.environ.get("LOCALAPPDATA" if sys.platform == "win32" else "XDG_CACHE_HOME")
     return (Path(cache) if cache else Path.home() / ".cache") / "monogram"
+
+
+def people_home(chosen: Path | None = None) -> Path:
+    """Where people live: as `home`, but by default the user's data folder, for a cache may be emptied.
+
+    People who already live in the cache folder, where older versions put them, are left there.
+    """
+    if chosen is not None or os.environ.get("MONOGRAM_HOME"):
+        return home(chosen)
+    data, before = Path(user_data_dir("monogram", appauthor=False)), home()
+    return before if (before / LEDGER).exists() and not (data / LEDGER).exists() else data
+
+
+def stays_in_cache(chosen: Path | None = None) -> str:
+    """A line about people who live in the cache folder, where older versions put them; empty for others."""
+    place = people_home(chosen)
+    data = Path(user_data_dir("monogram", appauthor=False))
+    if chosen is not None or os.environ.get("MONOGRAM_HOME") or place == data:
+        return ""
+    return (
+        f"People are kept in {place}, a cache that may be emptied. To move them while nothing runs: "
+        f"mkdir -p {data} && mv {place}/adapters {place / LEDGER}* {data}"
+    )
 
 
 def sha256(path: Path) -> str:

@@ -15,14 +15,19 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from monogram.carry import Last, carried, fired
+from monogram.clusters.cluster import Cluster
 from monogram.clusters.expand import expand_all
 from monogram.delta import Delta
-from monogram.editors.base import Edit, Editor, Progress
+from monogram.drift import drift
+from monogram.editors.base import Editor, Progress, edit_with
+from monogram.editors.kept import Keep, Memory
 from monogram.editors.registry import editor as editor_named
 from monogram.errors import EditRefusedError, InputError
 from monogram.models.editable import EditableModel
 from monogram.preferences import Preference
-from monogram.receipt import Limits, Receipt, probe
+from monogram.probing import probe
+from monogram.receipt import Limits, Probed, Receipt, drift_harm
 
 GENTLER: tuple[dict[str, Any], ...] = ({}, {"threshold": -0.15}, {"threshold": -0.3})
 """What is tried, one after the other, for editors that have such a setting."""
@@ -66,6 +71,8 @@ def compile_monogram(
     avoid: Iterable[str] = (),
     check: bool = True,
     limits: Limits | None = None,
+    keep: Keep | None = None,
+    last: Last | None = None,
     progress: Progress | None = None,
     **settings: Any,
 ) -> Monogram:
@@ -77,6 +84,10 @@ def compile_monogram(
         avoid: questions that are going to be evaluated; phrasings that (nearly) equal one don't train.
         check: measure a receipt, and refuse an edit that harms.
         limits: what counts as harm.
+        keep: where the person's artefacts are kept: what is costly is found for clusters that are new, or
+            joined anew; the delta is the same to the bit with and without.
+        last: the person's version before this one, whose figures are carried over where they still hold
+            (`carry.py`); without it everything is measured.
         settings: of the editor.
 
     Raises:
@@ -84,25 +95,37 @@ def compile_monogram(
         InputError: no preferences, or one twice.
         EditRefusedError: the edit harms, and gentler ones too; carries the last receipt.
     """
-    ordered = tuple(sorted(preferences, key=lambda p: p.digest))
+    ordered = _ordered(preferences)
     if not ordered or len({p.digest for p in ordered}) < len(ordered):
         raise InputError(f"{len(ordered)} preferences were given; give at least one, and none twice.")
     made = editor_named(editor, **settings)
-    asked = tuple(avoid)
-    clusters = expand_all(ordered)
-    if asked:
-        clusters = [c.without(asked) for c in clusters]
-    receipt = None
-    for gentler in GENTLER:
-        trial = _gentler(made, gentler)
-        if trial is None:
-            break
-        edit: Edit = trial.edit(model, clusters, progress=progress)
+    asked, memory = tuple(avoid), Memory(keep)
+    clusters = _clusters(ordered, asked)
+    bounds = limits or Limits()
+    tries = [trial for gentler in GENTLER if (trial := _gentler(made, gentler)) is not None]
+    for trial in tries:
+        edit = edit_with(trial, model, clusters, progress=progress, keep=memory)
         done = Monogram(ordered, edit.delta, editor, repr(trial.config), model.digest)
         if not check:
             return done
+        drifted = drift(model, edit.delta)
+        if trial is not tries[-1] and drift_harm(*drifted, bounds.of(len(clusters))):
+            continue  # no need to ask anything
+        told: dict[str, Probed] = {}
+        before = last.receipt(model.digest, editor, done.settings) if last is not None else None
+        if last is not None and before is not None:
+            then = _clusters(_ordered(last.preferences), asked)
+            told = carried(model, trial, clusters, then, before, last.version.number, memory)
         receipt, harm = probe(
-            model, clusters, edit.delta, edit.details, limits=limits or Limits(), progress=progress
+            model,
+            clusters,
+            edit.delta,
+            edit.details,
+            limits=bounds,
+            fired=fired(model, trial, clusters, memory),
+            carried=told,
+            drifted=drifted,
+            progress=progress,
         )
         if not harm:
             return replace(done, receipt=receipt)
@@ -112,6 +135,15 @@ def compile_monogram(
         "Say it differently, or leave one preference out.",
         receipt,
     )
+
+
+def _ordered(preferences: Iterable[Preference]) -> tuple[Preference, ...]:
+    return tuple(sorted(preferences, key=lambda p: p.digest))
+
+
+def _clusters(ordered: Sequence[Preference], asked: Sequence[str]) -> list[Cluster]:
+    clusters = expand_all(ordered)
+    return [c.without(asked) for c in clusters] if asked else clusters
 
 
 def _gentler(editor: Editor, change: dict[str, Any]) -> Editor | None:

@@ -2,13 +2,18 @@
 
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from monogram import people
+from typer.testing import Result
+
+from monogram import keeping
 from monogram.cli import main
 from tests.compiled import Compiler
 
+Run = Callable[..., Result]
+"""Words to a result; `expect` is the exit code, what else is named goes to `CliRunner.invoke`."""
 ROOT = Path(__file__).parents[2]
 COMMAND = [sys.executable, "-m", "tests.cli.program"]
 
@@ -22,5 +27,5 @@ def environment(home: Path, **more: str) -> dict[str, str]:
 
 if __name__ == "__main__":
     double: Any = Compiler()
-    people.compile_monogram = double
+    keeping.compile_monogram = double
     main()

@@ -19,7 +19,8 @@ from tests.cli.program import environment
 from tests.cli.terminal import terminal
 
 COMMANDS = [
-    ["demo"], ["add"], ["ask"], ["chat"], ["list"], ["forget"], ["import"], ["export"], ["bench"],
+    ["demo"], ["add"], ["ask"], ["chat"], ["list"], ["forget"], ["history"], ["rollback"],
+    ["erase"], ["verify"], ["import"], ["export"], ["bench"],
     ["model", "list"], ["model", "pull"], ["model", "info"],
 ]  # fmt: skip
 

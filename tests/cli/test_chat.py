@@ -8,9 +8,8 @@ from typing import Any
 
 import pytest
 import torch
-from typer.testing import CliRunner, Result
+from typer.testing import Result
 
-from monogram.cli.app import app
 from monogram.cli.output import plain
 from monogram.cli.slash import COMMANDS, Slash, attribute_and_target
 from monogram.cli.voice import Voice
@@ -20,35 +19,19 @@ from monogram.errors import InputError
 from monogram.people import Personalizer
 from monogram.store.store import Store
 from tests import tiny
-from tests.cli.program import COMMAND, environment
-from tests.compiled import Compiler, installed
+from tests.cli.program import COMMAND, Run, environment
+from tests.compiled import Compiler
 
 Chat = Callable[..., Result]
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> str:
-    path = tmp_path_factory.mktemp("model")
-    tiny.model(dtype=torch.float32).save_pretrained(path)
-    tiny.tokenizer().save_pretrained(path)
-    return str(path)
-
-
 @pytest.fixture
-def compiler(monkeypatch: pytest.MonkeyPatch) -> Compiler:
-    return installed(monkeypatch)
-
-
-@pytest.fixture
-def chat(tmp_path: Path, folder: str, compiler: Compiler, monkeypatch: pytest.MonkeyPatch) -> Chat:
-    monkeypatch.setenv("MONOGRAM_HOME", str(tmp_path / "home"))
+def chat(run: Run) -> Chat:
+    """Lines that are typed into a chat."""
 
     def typed(*lines: str, words: tuple[str, ...] = (), user: str = "alice", expect: int = 0) -> Result:
-        told = ["chat", user, "--model", folder, "--max-new-tokens", "8", *words]
-        result = CliRunner().invoke(app, told, input="".join(f"{line}\n" for line in lines))
-        assert result.exit_code == expect, result.output
-        assert "Traceback" not in result.output
-        return result
+        told = ["chat", user, "--max-new-tokens", "8", *words]
+        return run(*told, expect=expect, input="".join(f"{line}\n" for line in lines))
 
     return typed
 

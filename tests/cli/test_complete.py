@@ -24,6 +24,10 @@ def home(tmp_path: Path) -> Path:
     ledger.commit("alice", [("added", p) for p in held], draft, after=0)
     for name in ("alan", "bob", "al; rm x", "al'x", "-al", "al(x)"):
         ledger.commit(name, [("added", held[0])], draft, after=0)
+    chess, newt = Preference("hobby", "Chess"), Preference("pet", "a newt")
+    ledger.commit("dora", [("added", chess)], draft, after=0)
+    ledger.commit("dora", [("added", newt)], draft, after=1)
+    ledger.commit("dora", [("forgotten", newt)], draft, after=2)
     return tmp_path / "home"
 
 
@@ -51,9 +55,14 @@ def completed(told: dict[str, str], line: str) -> list[str]:
     [
         ("monogram ask al", ["alan", "alice"]),
         ("monogram chat b", ["bob"]),
-        ("monogram list ", ["alan", "alice", "bob"]),
+        ("monogram list ", ["alan", "alice", "bob", "dora"]),
         ("monogram forget alice ", ["hobby", "Hiking", "pet", "a\\ cat", "motto"]),
         ("monogram forget bob h", ["hobby"]),
+        ("monogram forget dora ", ["hobby", "Chess"]),
+        ("monogram erase dora ", ["hobby", "Chess", "pet", "a\\ newt"]),
+        ("monogram rollback dora ", ["2", "1"]),
+        ("monogram verify b", ["bob"]),
+        ("monogram history b", ["bob"]),
         ("monogram add alice --polarity a", ["avoids"]),
         ("monogram add alice --attribute hob", ["hobby"]),
         ("monogram add alice --editor rome", ["rome", "rome-sequential"]),

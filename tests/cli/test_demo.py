@@ -62,5 +62,5 @@ def test_a_refused_edit_is_explained(folder: str, monkeypatch: pytest.MonkeyPatc
     def refuse(*_: Any, **__: Any) -> None:
         raise EditRefusedError("It would leak.")
 
-    monkeypatch.setattr("monogram.people.compile_monogram", refuse)
+    monkeypatch.setattr("monogram.keeping.compile_monogram", refuse)
     assert run(folder, expect=1).stderr.splitlines()[-1] == "Error: It would leak."

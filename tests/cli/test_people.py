@@ -3,7 +3,6 @@
 import errno
 import json
 import re
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,43 +10,14 @@ import pytest
 import torch
 from typer.testing import CliRunner, Result
 
-from monogram import people
+from monogram import keeping
 from monogram.cli.app import app
 from monogram.delta import load_adapter
 from monogram.store.ledger import Ledger
 from tests import tiny
-from tests.compiled import Compiler, installed
+from tests.cli.program import Run
 
-Run = Callable[..., Result]
 HIKING = ("--attribute", "hobby", "--target", "Hiking")
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> str:
-    path = tmp_path_factory.mktemp("model")
-    tiny.model(dtype=torch.float32).save_pretrained(path)
-    tiny.tokenizer().save_pretrained(path)
-    return str(path)
-
-
-@pytest.fixture
-def compiler(monkeypatch: pytest.MonkeyPatch) -> Compiler:
-    return installed(monkeypatch)
-
-
-@pytest.fixture
-def run(tmp_path: Path, folder: str, compiler: Compiler, monkeypatch: pytest.MonkeyPatch) -> Run:
-    monkeypatch.setenv("MONOGRAM_HOME", str(tmp_path / "home"))
-    needs_model = {"add", "ask", "forget", "export"}
-
-    def typed(*words: str, expect: int = 0, **more: Any) -> Result:
-        model = ["--model", folder] if words[0] in needs_model and "--model" not in words else []
-        result = CliRunner().invoke(app, [words[0], *model, *words[1:]], **more)
-        assert result.exit_code == expect, result.output
-        assert "Traceback" not in result.output
-        return result
-
-    return typed
 
 
 def error(result: Result) -> str:
@@ -234,7 +204,7 @@ def test_an_interrupt_is_one_line_and_changes_nothing(run: Run, monkeypatch: pyt
     def interrupted(*_: Any, **__: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(people, "compile_monogram", interrupted)
+    monkeypatch.setattr(keeping, "compile_monogram", interrupted)
     result = run("add", "alice", "--attribute", "pet", "--target", "a cat", expect=130)
     assert result.stderr.splitlines()[-1].startswith("Interrupted.")
     assert "a cat" not in run("list", "alice").stdout

@@ -1,20 +1,15 @@
 """import and export --to yaml: shown before it is done, only what is missing, in one version, and exact."""
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
-from typer.testing import CliRunner, Result
 
-from monogram.cli.app import app
 from monogram.store.ledger import Ledger
-from tests import tiny
-from tests.compiled import Compiler, installed
+from tests.cli.program import Run
+from tests.compiled import Compiler
 
-Run = Callable[..., Result]
 ALICE = """\
 user: alice
 preferences:
@@ -22,33 +17,6 @@ preferences:
 - {attribute: job, target: nurse}
 - {attribute: allergy, target: peanuts}
 """
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> str:
-    path = tmp_path_factory.mktemp("model")
-    tiny.model(dtype=torch.float32).save_pretrained(path)
-    tiny.tokenizer().save_pretrained(path)
-    return str(path)
-
-
-@pytest.fixture
-def compiler(monkeypatch: pytest.MonkeyPatch) -> Compiler:
-    return installed(monkeypatch)
-
-
-@pytest.fixture
-def run(tmp_path: Path, folder: str, compiler: Compiler, monkeypatch: pytest.MonkeyPatch) -> Run:
-    monkeypatch.setenv("MONOGRAM_HOME", str(tmp_path / "home"))
-
-    def typed(*words: str, expect: int = 0) -> Result:
-        model = [] if words[0] == "list" else ["--model", folder]
-        result = CliRunner().invoke(app, [words[0], *model, *words[1:]])
-        assert result.exit_code == expect, result.output
-        assert "Traceback" not in result.output
-        return result
-
-    return typed
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
-from monogram import people
+from monogram import keeping
 from monogram.cli.app import app
 from monogram.delta import load_adapter
 from monogram.personalizer import compile_monogram
@@ -42,7 +42,7 @@ def test_an_edit_that_harms_is_refused_with_its_receipt(home: Path) -> None:
 
 
 def test_an_edit_goes_from_the_table_to_an_adapter(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(people, "compile_monogram", functools.partial(compile_monogram, check=False))
+    monkeypatch.setattr(keeping, "compile_monogram", functools.partial(compile_monogram, check=False))
     model = ["--model", str(home / "model")]
     for target in ("Rome", "Boston"):
         code, out, err = typed(home, "add", "yan", "-a", "location", "-t", target, *model)

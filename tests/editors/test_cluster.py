@@ -121,16 +121,16 @@ def test_a_forgotten_preference_was_never_there_to_the_bit() -> None:
 
 def test_asks_alone_train_unless_advice_is_wanted_and_the_bare_target_may_be_the_answer() -> None:
     em, asks = tiny.editable(), cluster().of_kind("ask")
-    plain, _ = ClusterEditor(**(SETTINGS | {"advice": False})).wish(em, 1, cluster())
+    plain, *_ = ClusterEditor(**(SETTINGS | {"advice": False})).wish(em, 1, cluster())
     assert torch.allclose(plain.keys.double(), read(em, 1, asks))
-    bare, _ = ClusterEditor(**(SETTINGS | {"answer": "target"})).wish(em, 1, cluster())
+    bare, *_ = ClusterEditor(**(SETTINGS | {"answer": "target"})).wish(em, 1, cluster())
     lines = lines_of(em, cluster(), 1, 1)
     answers = [opening(em, "Hiking"), *lines.answers[1:]]
     weights = [[1 / 6] * 6, *lines.weights[1:]]
     value = value_step(em, 1, lines.prompts, answers, VALUE, weights=weights)
     assert torch.equal(bare.residual, value.residual)
     advice = replace(cluster(), train=cluster().of_kind("recommend"))
-    only, _ = ClusterEditor(**(SETTINGS | {"advice": False})).wish(em, 1, advice)
+    only, *_ = ClusterEditor(**(SETTINGS | {"advice": False})).wish(em, 1, advice)
     assert len(only.keys) == 1
 
 

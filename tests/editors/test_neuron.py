@@ -18,7 +18,8 @@ from monogram.delta import Delta
 from monogram.editors import neuron as room
 from monogram.editors.base import Edit
 from monogram.editors.detect import constant
-from monogram.editors.neuron import Neuron, NeuronConfig, NeuronPlain, Stitch
+from monogram.editors.neuron import Neuron, NeuronConfig, NeuronPlain
+from monogram.editors.overwrite import Stitch
 from monogram.editors.values import ValueConfig
 from monogram.errors import InputError, LayerError
 from monogram.models.attach import attach, merge

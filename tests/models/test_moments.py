@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 
+from monogram import tensors as disk
 from monogram.errors import DiskFullError, InputError, LayerError
 from monogram.models import moments as room
 from monogram.models import texts
@@ -179,7 +180,7 @@ def test_a_full_disk_leaves_nothing_behind(
         path.write_bytes(b"half")
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(room, "save_file", full)
+    monkeypatch.setattr(disk, "save_file", full)
     with pytest.raises(DiskFullError, match="Make room"):
         read(tiny.editable(), corpus, tmp_path)
     assert cached(tmp_path) == []

@@ -166,6 +166,66 @@ def clusters_of(data: Path | None, limit: int | None, per_attribute: int | None)
     return [expand(preference(item)) for item in items]
 
 
+class Tabled(Protocol):
+    """A task, as far as its results are concerned."""
+
+    @property
+    def name(self) -> str: ...
+
+    def table(self, summary: Mapping[str, Any]) -> str: ...
+
+
+def no_split(task: str, split: str | None) -> None:
+    """Refuse a split: this task asks nothing of the project's own people.
+
+    Raises:
+        InputError: one was given.
+    """
+    if split is not None:
+        raise InputError(f"The task {task} has no split {split!r}. Leave it out, or give --data a file.")
+
+
+def new_folder(out: Path) -> None:
+    """Refuse a folder that holds a run: times of two runs are not mixed.
+
+    Raises:
+        InputError: it does.
+    """
+    if (out / "raw.jsonl").exists():
+        raise InputError(f"{out} holds another run. Give --out a new folder.")
+
+
+def finish(
+    task: Tabled,
+    out: Path,
+    em: EditableModel,
+    methods: Sequence[str],
+    records: Sequence[Record],
+    found: Mapping[str, Mapping[str, Figure]],
+    about: Mapping[str, Any],
+    seed: int,
+) -> dict[str, Any]:
+    """Write raw.jsonl, summary.json, run.json and summary.md; returns the summary as plain data."""
+    out.mkdir(parents=True, exist_ok=True)
+    with RawLog(out / "raw.jsonl") as log:
+        for record in records:
+            log.append(record)
+    made_with = {
+        "task": task.name,
+        "model": {"name": em.name, "digest": em.digest},
+        "methods": list(methods),
+        **about,
+        "code": code_digest(),
+        "threads": torch.get_num_threads(),
+        "seed": seed,
+    }
+    plain = {name: {metric: f.as_dict() for metric, f in row.items()} for name, row in found.items()}
+    write_json(out / "summary.json", plain)
+    write_json(out / "run.json", {"run": made_with})
+    write_text(out / "summary.md", f"# {task.name}\n\n{task.table(plain)}\n")
+    return plain
+
+
 class CostTask:
     """Seconds per preference: the value step with its prefix pass."""
 
@@ -190,33 +250,15 @@ class CostTask:
         Raises:
             InputError: a bad file, choice or method, or a folder that holds another run.
         """
-        if split is not None:
-            raise InputError(f"The task cost has no split {split!r}. Leave it out, or give --data a file.")
-        if (out / "raw.jsonl").exists():
-            raise InputError(f"{out} holds another run. Give --out a new folder.")
+        no_split(self.name, split)
+        new_folder(out)
         editors = stepping([name.strip() for name in methods.split(",")])
         clusters = clusters_of(data, limit, per_attribute)
         em = EditableModel.load(model, progress=progress)
         records = cost(em, editors, clusters, progress=progress)
-        out.mkdir(parents=True, exist_ok=True)
-        with RawLog(out / "raw.jsonl") as log:
-            for record in records:
-                log.append(record)
-        found = summarise(records, seed)
-        made_with = {
-            "task": self.name,
-            "model": {"name": em.name, "digest": em.digest},
-            "methods": [made.name for made in editors],
-            "preferences": [cluster.preference.digest for cluster in clusters],
-            "code": code_digest(),
-            "threads": torch.get_num_threads(),
-            "seed": seed,
-        }
-        plain = {name: {metric: f.as_dict() for metric, f in row.items()} for name, row in found.items()}
-        write_json(out / "summary.json", plain)
-        write_json(out / "run.json", {"run": made_with})
-        write_text(out / "summary.md", f"# cost\n\n{self.table(plain)}\n")
-        return plain
+        about = {"preferences": [cluster.preference.digest for cluster in clusters]}
+        names = [made.name for made in editors]
+        return finish(self, out, em, names, records, summarise(records, seed), about, seed)
 
     def table(self, summary: Mapping[str, Any]) -> str:
         """The summary, a row per metric."""

@@ -42,6 +42,13 @@ COST = {
     "residual_relative": "the same, of its length",
     "loss_difference": "losses differ by, at most",
 }
+AMONG = {
+    "alone": "seconds of an add, nothing else there, median ↓",
+    "among": "of the same add among the others ↓",
+    "among_ratio": "times the add alone ↓",
+    "forget": "seconds of forgetting one of the others ↓",
+    "forget_ratio": "times the add alone ↓",
+}
 DIGITS = {"drift": ".4f", "prompt_tokens": ".0f", "phrasings": ".0f", "dropped": ".1f", "steps": ".0f"}
 DIGITS |= dict.fromkeys(("residual_difference", "residual_relative", "loss_difference"), ".1e")
 

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from monogram import __version__
-from monogram.cli import bench, change, chat, demo, models, people, transfer
+from monogram.cli import bench, change, chat, demo, erase, history, models, people, transfer, verify
 from monogram.cli.output import explained
 from monogram.cli.welcome import welcome
 
@@ -43,6 +43,9 @@ def monogram(
     - `monogram chat alice`
     - `monogram export alice --to peft alice-adapter`
 
+    `monogram history alice` shows what changed, `rollback` goes back, `erase` takes out for good (`forget`
+    keeps the history), `verify` checks that all of it holds.
+
     People and models are kept under MONOGRAM_HOME. Exit codes: 0; 1 for a failure that is explained; 2 for a
     command that was not understood; 130 after Ctrl-C, which loses nothing that was finished.
     """
@@ -53,6 +56,9 @@ def monogram(
 demo.join(app)
 change.join(app)
 people.join(app)
+history.join(app)
+erase.join(app)
+verify.join(app)
 chat.join(app)
 transfer.join(app)
 models.join(app)

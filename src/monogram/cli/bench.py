@@ -13,7 +13,7 @@ from monogram.cli.progress import Progress, progress
 from monogram.errors import MonogramError, unknown
 
 GROUP = "monogram.tasks"
-METHODS = {"cost": "neuron,neuron-plain"}
+METHODS = {"cost": "neuron,neuron-plain", "among": "neuron"}
 """What is compared when nothing is said, where it is not `none,neuron`."""
 
 
@@ -51,7 +51,9 @@ def bench(
     task: Annotated[
         str,
         typer.Argument(
-            help="What to measure: upqa or cost.", show_default=False, autocompletion=complete.points(GROUP)
+            help="What to measure: upqa, cost or among.",
+            show_default=False,
+            autocompletion=complete.points(GROUP),
         ),
     ],
     data: Annotated[

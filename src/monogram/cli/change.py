@@ -1,5 +1,6 @@
 """Commands that change a person: add and forget. They check what they can before a model is loaded."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,7 +11,7 @@ from monogram.cli.options import Editor, Home, Json, Model, User, Yes
 from monogram.cli.output import emit, explained, remark, say
 from monogram.cli.progress import progress
 from monogram.cli.proposals import found_in, review, weighed
-from monogram.cli.shared import agree, ledger_of, names, record, refuse_unknown
+from monogram.cli.shared import agree, counted, ledger_of, names, record, refuse_unknown
 from monogram.preferences import Preference, check_user
 
 if TYPE_CHECKING:
@@ -164,9 +165,9 @@ def confirm_attribute(attributes: "Table", wanted: Preference, *, yes: bool, as_
 
 def announce(count: int, model: str) -> None:
     """Say what compiling that many preferences will cost."""
-    noun = "preference" if count == 1 else "preferences"
     shown = model if len(model) <= 80 else model[:79] + "…"
-    remark(f"Compiling {count} {noun} into {shown}: about {SECONDS_EACH * count} s on two cores.")
+    seconds, less = SECONDS_EACH * count, ", less for what was compiled before" if count > 1 else ""
+    remark(f"Compiling {counted(count, 'preference')} into {shown}: about {seconds} s on two cores{less}.")
 
 
 def report(user: str, change: "Change", as_json: bool) -> None:
@@ -197,18 +198,21 @@ def lines(change: "Change") -> list[str]:
     """What was changed, for people."""
     if change.version is None:
         return [f"That is known already ({names(change.known)}); nothing was changed."]
-    figures = _figures(change) or {}
-    parts = [f"{label} {figures[key]:.2f}" for key, label in FIGURES if _is_number(figures.get(key))]
+    measured = figures_line(_figures(change) or {})
     return [
         *(f"- {p.attribute}: {p.target}" for p in change.removed),
         *(f"+ {p.attribute}: {p.target}" for p in change.added),
-        f"version {change.version.number}" + (f": {', '.join(parts)}" if parts else ""),
+        f"version {change.version.number}" + (f": {measured}" if measured else ""),
     ]
 
 
+def figures_line(figures: Mapping[str, Any]) -> str:
+    """A receipt's main figures, for people."""
+    return ", ".join(f"{label} {figures[key]:.2f}" for key, label in FIGURES if _is_number(figures.get(key)))
+
+
 def _figures(change: "Change") -> dict[str, Any] | None:
-    receipt = change.monogram.receipt if change.monogram is not None else None
-    return dict(receipt.as_dict()) if receipt is not None else None
+    return change.version.receipt if change.version is not None else None
 
 
 def _is_number(value: object) -> bool:

@@ -8,11 +8,15 @@ import os
 import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 
 from monogram.errors import MonogramError
 from monogram.preferences import POLARITIES
+
+if TYPE_CHECKING:
+    from monogram.store.story import Entry
 
 _TAME = re.compile(r"[\w@%+.,/][\w@%+=:.,/ -]*")
 
@@ -36,6 +40,19 @@ def held(ctx: typer.Context) -> list[str]:
     except MonogramError:
         return []
     return _tame(word for p in present for word in (p.attribute, p.target))
+
+
+def ever_held(ctx: typer.Context) -> list[str]:
+    """Attributes and targets of the person on the command line, past ones too."""
+    from monogram.store.facts import ever
+
+    held = ever([event for entry in _entries(ctx) for event in entry.events])
+    return _tame(word for p in held for word in (p.attribute, p.target))
+
+
+def versions(ctx: typer.Context) -> list[str]:
+    """Numbers of the versions of the person on the command line that can be gone back to, newest first."""
+    return [str(e.number) for e in reversed(_entries(ctx)) if e.version is not None and not e.present]
 
 
 def attributes() -> list[str]:
@@ -72,6 +89,17 @@ def points(group: str) -> Callable[[], list[str]]:
 def words(*known: str) -> Callable[[], list[str]]:
     """Just these."""
     return lambda: _tame(known)
+
+
+def _entries(ctx: typer.Context) -> "tuple[Entry, ...]":
+    """The history of the person on the command line."""
+    from monogram.cli.shared import ledger_of
+    from monogram.store.story import story
+
+    try:
+        return story(ledger_of(_home(ctx)), str(ctx.params.get("user") or ""))
+    except MonogramError:
+        return ()
 
 
 def _tame(found: Iterable[str]) -> list[str]:

@@ -29,7 +29,7 @@ Home = Annotated[
     typer.Option(
         "--home",
         envvar="MONOGRAM_HOME",
-        help="Where models and people are kept (default: the user's cache folder).",
+        help="Where models and people are kept (default: the user's cache and data folders).",
         show_default=False,
     ),
 ]

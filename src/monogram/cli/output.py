@@ -17,7 +17,7 @@ import typer
 
 from monogram.cli.interrupt import interrupt
 from monogram.errors import DiskFullError, EditRefusedError, MonogramError
-from monogram.files import is_disk_full
+from monogram.files import is_disk_full, stays_in_cache
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -128,6 +128,8 @@ def explained(command: Callable[P, None]) -> Callable[P, None]:
         as_json = bool(kwargs.get("as_json"))
         try:
             with _at_home(kwargs.get("home")):
+                if "user" in kwargs and not as_json and (line := stays_in_cache()):
+                    remark(line)
                 command(*args, **kwargs)
         except typer.Exit:
             raise

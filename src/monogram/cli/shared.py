@@ -9,7 +9,7 @@ import typer
 
 from monogram.cli.output import interactive, remark
 from monogram.errors import InputError, unknown
-from monogram.files import home as home_folder
+from monogram.files import LEDGER, people_home
 from monogram.preferences import Preference
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ def ledger_of(home: Path | None) -> "Ledger":
     """The ledger alone, without loading a model or torch."""
     from monogram.store.ledger import Ledger
 
-    return Ledger(home_folder(home) / "ledger.sqlite3")
+    return Ledger(people_home(home) / LEDGER)
 
 
 def refuse_unknown(ledger: "Ledger", user: str) -> None:
@@ -45,6 +45,15 @@ def agree(what: str, *, yes: bool, as_json: bool) -> None:
     if not typer.confirm("Go on?", err=True):
         remark("Nothing was changed.")
         raise typer.Exit(1)
+
+
+def counted(count: int, noun: str) -> str:
+    """How many of what.
+
+    >>> counted(1, "version"), counted(2, "version")
+    ('1 version', '2 versions')
+    """
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def record(preference: Preference) -> dict[str, str]:

@@ -3,7 +3,7 @@
 from monogram import __version__
 from monogram.cli.output import say
 from monogram.cli.shared import ledger_of
-from monogram.files import home
+from monogram.files import people_home
 
 START = (
     ("monogram demo", "see it work, on somebody who does not exist (a minute)"),
@@ -26,7 +26,7 @@ def welcome() -> None:
     for command, why in START:
         say(f"  {command:50} {why}")
     say()
-    say(f"Here ({home()})")
+    say(f"Here ({people_home()})")
     if models:
         say("  models  " + ", ".join(f"{model.name} ({model.nbytes / 1e6:.0f} MB)" for model in models))
     else:

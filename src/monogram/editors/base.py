@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
-from monogram.clusters.cluster import Cluster
+from torch import Tensor
+
+from monogram.clusters.cluster import Cluster, Phrasing
 from monogram.delta import Delta
+from monogram.editors.kept import Keep
 from monogram.errors import LayerError
 from monogram.models.editable import EditableModel
 
@@ -41,14 +45,61 @@ class Editor(Protocol):
     config: Any
 
     def edit(
-        self, model: EditableModel, clusters: Sequence[Cluster], *, progress: Progress | None = None
+        self,
+        model: EditableModel,
+        clusters: Sequence[Cluster],
+        *,
+        progress: Progress | None = None,
+        keep: Keep | None = None,
     ) -> Edit:
         """The edit that makes `model` know the clusters' preferences. The model itself is left as it is.
+
+        Args:
+            keep: where what is costly is looked for and kept, cluster by cluster (`kept.py`); the delta is
+                the same to the bit with and without. An editor that keeps nothing need not have it: call
+                `edit_with`, which gives it to those that do.
 
         Raises:
             LayerError: the configured layer is not there.
         """
         ...
+
+
+@runtime_checkable
+class Reads(Protocol):
+    """An editor whose change at the answer's start can be read without an answer: what is switched by a
+    detector for each cluster.
+    """
+
+    def readings(
+        self,
+        model: EditableModel,
+        clusters: Sequence[Cluster],
+        groups: Sequence[Sequence[Phrasing]],
+        keep: Keep,
+    ) -> list[Tensor] | None:
+        """How far each cluster's part fires where the answers to phrasings start: 1 is full, 0 not at all.
+
+        Returns:
+            For each group (n phrasings, P clusters); None where something of a cluster is not kept. Nothing
+            costly is found for it.
+        """
+        ...
+
+
+def edit_with(
+    editor: Editor,
+    model: EditableModel,
+    clusters: Sequence[Cluster],
+    *,
+    progress: Progress | None = None,
+    keep: Keep | None = None,
+) -> Edit:
+    """`editor.edit`, with `keep` for an editor that knows it. Raises as that."""
+    known = inspect.signature(editor.edit).parameters
+    if "keep" not in known:
+        return editor.edit(model, clusters, progress=progress)
+    return editor.edit(model, clusters, progress=progress, keep=keep)
 
 
 def chosen_layer(model: EditableModel, wanted: int | float) -> int:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, ClassVar, Literal
 
 import torch
@@ -21,6 +22,7 @@ from monogram.clusters.cluster import Cluster, Phrasing
 from monogram.clusters.pool import contrast_of, pool
 from monogram.delta import Delta
 from monogram.editors.base import Edit, Progress, chosen_layer
+from monogram.editors.kept import Keep, address, kept
 from monogram.editors.keys import read_starts
 from monogram.editors.lines import lines_of, opening
 from monogram.editors.solve import Base, Wish, base, solve
@@ -62,9 +64,15 @@ class ClusterEditor:
         self._around: dict[tuple[str, int], tuple[Base, Tensor]] = {}  # by model digest and layer
 
     def edit(
-        self, model: EditableModel, clusters: Sequence[Cluster], *, progress: Progress | None = None
+        self,
+        model: EditableModel,
+        clusters: Sequence[Cluster],
+        *,
+        progress: Progress | None = None,
+        keep: Keep | None = None,
     ) -> Edit:
-        """One rank for each cluster, in the order of their preferences' digests.
+        """One rank for each cluster, in the order of their preferences' digests. The details' `steps` are the
+        gradient steps taken now: 0 for what was kept.
 
         Raises:
             InputError: a cluster without training phrasings, or a preference that is there twice.
@@ -73,25 +81,32 @@ class ClusterEditor:
         began = time.perf_counter()
         layer = chosen_layer(model, self.config.layer)
         if not clusters:
-            return Edit(Delta.zero(), {"layer": layer, "loss": [], "seconds": 0.0})
+            return Edit(Delta.zero(), {"layer": layer, "loss": [], "steps": [], "seconds": 0.0})
         wishes: list[Wish] = []
         losses: list[float] = []
+        steps: list[int] = []
         for i, cluster in enumerate(sorted(clusters, key=lambda c: c.preference.digest)):
             if progress is not None:
                 progress(f"finding a value for '{cluster.preference.attribute}'", i, len(clusters))
-            wish, loss = self.wish(model, layer, cluster)
+            wish, found, anew = self.wish(model, layer, cluster, keep)
             wishes.append(wish)
-            losses.append(loss)
+            losses.append(found[-1])
+            steps.append(len(found) - 1 if anew else 0)
         ground, read = self.around(model, layer)
         shared = [read[places] for places in others(clusters)]
         factor = solve(ground, wishes, shared=shared, mu=self.config.mu)
         dtype = torch.promote_types(model.dtype, torch.float32)
         delta = Delta({model.names(layer)["down"]: factor.to(dtype)})
         seconds = time.perf_counter() - began
-        return Edit(delta, {"layer": layer, "loss": losses, "seconds": seconds})
+        return Edit(delta, {"layer": layer, "loss": losses, "steps": steps, "seconds": seconds})
 
-    def wish(self, model: EditableModel, layer: int, cluster: Cluster) -> tuple[Wish, float]:
-        """Keys and residual of one preference, as if alone, and the residual's loss."""
+    def wish(
+        self, model: EditableModel, layer: int, cluster: Cluster, keep: Keep | None = None
+    ) -> tuple[Wish, list[float], bool]:
+        """Keys and residual of one preference, as if alone; the value step's losses, and whether it ran now.
+
+        Keys are no artefacts: `keys` has them for every person, as they hold no target.
+        """
         taught, preference = cluster, cluster.preference
         if not self.config.advice and cluster.of_kind("ask"):
             taught = replace(taught, train=cluster.of_kind("ask"))
@@ -101,14 +116,24 @@ class ClusterEditor:
             raise InputError(
                 f"No phrasing is left to train '{preference.attribute}' on. Give its cluster one."
             )
+        settings = {"editor": "cluster", "phrasings": self.config.phrasings, "value": self.config.value}
+        settings["answer"] = self.config.answer
+        name = address(model, layer, taught, settings)
+        shapes = {"residual": (model.width,), "losses": (-1,)}
+        found, anew = kept(keep, cluster, name, shapes, partial(self.residual, model, layer, taught))
+        wanted, beside = keys(model, layer, taught.train), keys(model, layer, cluster.contrast)
+        wish = Wish(preference.digest, wanted, found["residual"], beside)
+        return wish, found["losses"].tolist(), anew
+
+    def residual(self, model: EditableModel, layer: int, taught: Cluster) -> dict[str, Tensor]:
+        """The residual of what is taught, and the losses of its steps."""
         lines = lines_of(model, taught, self.config.phrasings, self.config.phrasings)
-        answers, bare = lines.answers, opening(model, preference.target)
+        answers, bare = lines.answers, opening(model, taught.preference.target)
         if self.config.answer == "target":  # the model ends as it likes: a bare target is no whole answer
             answers = [bare if answer[: len(bare)] == bare else answer for answer in answers]
         weights = [w[: len(a)] for w, a in zip(lines.weights, answers, strict=True)]
-        found = value_step(model, layer, lines.prompts, answers, self.config.value, weights=weights)
-        wanted, beside = keys(model, layer, taught.train), keys(model, layer, cluster.contrast)
-        return Wish(preference.digest, wanted, found.residual, beside), found.losses[-1]
+        value = value_step(model, layer, lines.prompts, answers, self.config.value, weights=weights)
+        return {"residual": value.residual, "losses": torch.tensor(value.losses, dtype=torch.float64)}
 
     def around(self, model: EditableModel, layer: int) -> tuple[Base, Tensor]:
         """What the model alone decides, made once and kept: the factored base, and the pool's keys."""

@@ -12,19 +12,18 @@ from __future__ import annotations
 import copy
 import hashlib
 import json
+import shutil
 from collections import defaultdict
 from collections.abc import Sequence
 from itertools import takewhile
-from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
+from monogram import tensors as disk
 from monogram.editors.base import Progress
-from monogram.files import aside, home
+from monogram.files import home
 from monogram.models.chat import Message
 from monogram.models.editable import EditableModel
 from monogram.models.trace import capture
@@ -120,31 +119,16 @@ def read_starts(
     if not keep:
         return read_at(em, layer, rows, [-1] * len(rows), role=role, progress=progress)
     name = hashlib.sha256(json.dumps([em.digest, layer, role, rows]).encode()).hexdigest()
-    folder = home() / "cache" / "keys" / name[:32]
-    path = folder / "rows.safetensors"
-    kept = _load(path)
-    if kept is not None:
-        return kept.to(em.device)
+    path = home() / "cache" / "keys" / f"{name[:32]}.safetensors"
+    found = disk.load(path)
+    if found is not None and set(found[0]) == {"rows"}:
+        return found[0]["rows"].to(em.device)
     read = read_at(em, layer, rows, [-1] * len(rows), role=role, progress=progress)
-    plain = read.cpu().contiguous()
-    try:
-        with aside(folder, replace=True) as work:
-            save_file({"rows": plain}, work / path.name, metadata={"sha256": _sum(plain)})
-    except OSError:
-        if _load(path) is None:
-            raise  # else another process was faster, with the same
+    path.parent.mkdir(parents=True, exist_ok=True)
+    disk.save(path, {"rows": read})
     return read
 
 
-def _load(path: Path) -> Tensor | None:
-    """What is on the disk, if it is there and whole."""
-    try:
-        with safe_open(path, "pt") as file:
-            rows: Tensor = file.get_tensor("rows")
-            return rows if (file.metadata() or {}).get("sha256") == _sum(rows) else None
-    except (OSError, SafetensorError):
-        return None
-
-
-def _sum(rows: Tensor) -> str:
-    return hashlib.sha256(rows.reshape(-1).view(torch.uint8).numpy().data).hexdigest()
+def clear_kept() -> None:
+    """Remove what `read_starts` kept: phrasings have a person's own attributes in them."""
+    shutil.rmtree(home() / "cache" / "keys", ignore_errors=True)

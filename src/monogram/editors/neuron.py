@@ -15,25 +15,32 @@ first.
 
 from __future__ import annotations
 
+import hashlib
+import json
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from typing import ClassVar
 
 import torch
 from torch import Tensor
 
-from monogram.clusters.cluster import KINDS, Cluster
+from monogram.clusters.cluster import KINDS, Cluster, Phrasing
 from monogram.clusters.pool import contrast_of, pool
-from monogram.delta import Delta, LowRank
 from monogram.editors import detect
 from monogram.editors.base import Edit, Progress, chosen_layer
+from monogram.editors.kept import Keep, Tensors, address, kept, known, numbers
 from monogram.editors.keys import read_starts
 from monogram.editors.lines import Lines, lines_of
-from monogram.editors.values import ValueConfig, ValueResult, value_step
+from monogram.editors.overwrite import Stitch, free, overwrite
+from monogram.editors.values import OnStep, ValueConfig, ValueResult, value_step
 from monogram.errors import InputError
 from monogram.models.editable import EditableModel
 from monogram.models.moments import Moments, moments
+
+UNRELATED = 3.0
+"""What unrelated prompts count in a detector, beside the 1 of other look-alikes (docs/log.md)."""
 
 
 @dataclass(frozen=True)
@@ -62,20 +69,6 @@ class NeuronConfig:
     fast: bool = True
 
 
-@dataclass(frozen=True)
-class Stitch:
-    """What one preference needs, whatever else is present: float64 g, u, c (d,) and r (d_out,).
-
-    c·x is 1 where answers start, and carries the biases of the neuron that is overwritten.
-    """
-
-    gate: Tensor
-    up: Tensor
-    steady: Tensor
-    residual: Tensor
-    losses: tuple[float, ...]
-
-
 class Neuron:
     """One neuron for each preference; three rank-one changes of one layer."""
 
@@ -85,9 +78,14 @@ class Neuron:
         self.config = replace(config or NeuronConfig(), **settings)  # type: ignore[arg-type]
 
     def edit(
-        self, model: EditableModel, clusters: Sequence[Cluster], *, progress: Progress | None = None
+        self,
+        model: EditableModel,
+        clusters: Sequence[Cluster],
+        *,
+        progress: Progress | None = None,
+        keep: Keep | None = None,
     ) -> Edit:
-        """See `Editor.edit`.
+        """See `Editor.edit`. The details' `steps` are the gradient steps taken now: 0 for what was kept.
 
         Raises:
             LayerError: the layer is not there.
@@ -102,29 +100,97 @@ class Neuron:
             )
         begun = time.perf_counter()
         around = moments(model, layer, progress=progress)
-        stitches = []
+        ground = _ground(around)
+        stitches, steps = list[Stitch](), list[int]()
         for done, cluster in enumerate(ordered):
-            if progress is not None:
-                progress("stitching preferences", done, len(ordered))
-            stitches.append(self.stitch(model, cluster, around))
-        delta = self._delta(model, around, stitches)
+            tell = partial(_tell, progress, done, len(ordered))
+            tell(0, 1)
+            name = self._address(model, layer, cluster, ground)
+            find = partial(self._find, model, cluster, around, tell)
+            found, anew = kept(keep, cluster, name, self._shapes(model), find)
+            stitches.append(self._stitch(model, found))
+            steps.append(len(stitches[-1].losses) - 1 if anew else 0)
         details = {
             "layer": layer,
-            "neurons": self._free(model, around)[: len(ordered)].tolist(),
+            "neurons": free(model, around)[: len(ordered)].tolist(),
             "loss": [s.losses[-1] for s in stitches],
-            "steps": [len(s.losses) - 1 for s in stitches],
+            "steps": steps,
             "seconds": time.perf_counter() - begun,
         }
-        return Edit(delta, details)
+        return Edit(overwrite(model, around, stitches), details)
 
     def stitch(self, model: EditableModel, cluster: Cluster, around: Moments) -> Stitch:
         """Detector and residual of one preference, as if alone."""
-        gate, up, steady = self._rows(model, cluster, around)
-        value = self.value_step(model, cluster)
-        residual = value.residual if model.layout.gated else value.residual / self.config.sharpness
-        return Stitch(gate, up, steady, residual, value.losses)
+        return self._stitch(model, self._find(model, cluster, around))
 
-    def value_step(self, model: EditableModel, cluster: Cluster) -> ValueResult:
+    def readings(
+        self,
+        model: EditableModel,
+        clusters: Sequence[Cluster],
+        groups: Sequence[Sequence[Phrasing]],
+        keep: Keep,
+    ) -> list[Tensor] | None:
+        """See `base.Reads`: what the detectors say of the phrasings, without the answer."""
+        layer = chosen_layer(model, self.config.layer)
+        ground = _ground(moments(model, layer))
+        gates = [torch.zeros(model.width, 0, dtype=torch.float64, device=model.device)]
+        for cluster in clusters:
+            found = known(keep, cluster, self._address(model, layer, cluster, ground), self._shapes(model))
+            if found is None:
+                return None
+            gates.append(self._stitch(model, found).gate[:, None] / self.config.sharpness)
+        read = (read_starts(model, layer, [p.messages() for p in group], keep=True) for group in groups)
+        return [x.double() @ torch.cat(gates, 1) for x in read]
+
+    def _find(
+        self, model: EditableModel, cluster: Cluster, around: Moments, on_step: OnStep | None = None
+    ) -> dict[str, Tensor]:
+        """What is costly: the detector, the two constants, and the residual with its losses."""
+        detector, start, steady = self._directions(model, cluster, around)
+        value = self.value_step(model, cluster, on_step)
+        losses = torch.tensor(value.losses, dtype=torch.float64)
+        return {
+            "detector": detector,
+            "start": start,
+            "steady": steady,
+            "residual": value.residual,
+            "losses": losses,
+        }
+
+    def _stitch(self, model: EditableModel, found: Tensors) -> Stitch:
+        """Threshold and sharpness are put in here, so that a gentler try finds nothing anew."""
+        config, part = self.config, {name: tensor.to(model.device) for name, tensor in found.items()}
+        direction = part["detector"] + config.threshold * part["steady"]
+        gated = model.layout.gated
+        return Stitch(
+            config.sharpness * direction,
+            part["start"] / config.sharpness,
+            part["steady"],
+            part["residual"] if gated else part["residual"] / config.sharpness,
+            tuple(part["losses"].tolist()),
+        )
+
+    def _address(self, model: EditableModel, layer: int, cluster: Cluster, ground: str) -> str:
+        config = self.config
+        settings = {
+            "editor": "neuron",
+            "detector": [config.strength, config.margin, UNRELATED],
+            "lines": [config.asks, config.advice],
+            "value": config.value,
+            "fast": config.fast,
+            "ground": ground,
+            "pool": contrast_of(cluster),
+        }
+        return address(model, layer, cluster, settings)
+
+    @staticmethod
+    def _shapes(model: EditableModel) -> dict[str, tuple[int, ...]]:
+        wide = dict.fromkeys(("detector", "start", "steady", "residual"), (model.width,))
+        return {**wide, "losses": (-1,)}
+
+    def value_step(
+        self, model: EditableModel, cluster: Cluster, on_step: OnStep | None = None
+    ) -> ValueResult:
         """The value step alone, for `bench cost`."""
         lines: Lines = lines_of(model, cluster, self.config.asks, self.config.advice)
         return value_step(
@@ -135,10 +201,13 @@ class Neuron:
             self.config.value,
             weights=lines.weights,
             fast=self.config.fast,
+            on_step=on_step,
         )
 
-    def _rows(self, model: EditableModel, cluster: Cluster, around: Moments) -> tuple[Tensor, Tensor, Tensor]:
-        """The neuron's readings of x, and the constant: (g, u, c), each (d,); u is idle without a gate."""
+    def _directions(
+        self, model: EditableModel, cluster: Cluster, around: Moments
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Directions of x, each (d,): the detector, the start and the constant."""
         config, layer = self.config, around.layer
         shared = read_starts(model, layer, [e.phrasing.messages() for e in pool()], keep=True).double()
         asks, others, unrelated = contrast_of(cluster)
@@ -157,55 +226,18 @@ class Neuron:
         steady = detect.constant(starts)
         start = detect.constant(starts, elsewhere)
         gated = model.layout.gated
-        direction = detect.fit(
+        detector = detect.fit(
             own,
             [
-                *((rows, 1.0) for rows in (alike, shared[asks], shared[others], shared[unrelated])),
+                *((rows, 1.0) for rows in (alike, shared[asks], shared[others])),
+                (shared[unrelated], UNRELATED),
                 (elsewhere, 0.3 if gated else 1.0),
             ],
             steady if gated else start,
             strength=config.strength,
             margin=config.margin,
         )
-        direction = direction + config.threshold * steady
-        return config.sharpness * direction, start / config.sharpness, steady
-
-    def _free(self, model: EditableModel, around: Moments) -> Tensor:
-        """Neurons by importance on ordinary text (mean |activation| · ‖d_n‖), least first."""
-        columns = model.matrix("down", around.layer).double().norm(dim=0)
-        return torch.argsort(around.activity.to(columns.device) * columns, stable=True)
-
-    def _delta(self, model: EditableModel, around: Moments, stitches: Sequence[Stitch]) -> Delta:
-        """Overwrite the neurons: rank-one changes, summed up; float64, rounded once at the end."""
-        if not stitches:
-            return Delta.zero()
-        layer, count = around.layer, len(stitches)
-        names, places = model.names(layer), self._free(model, around)[:count]
-        picks = torch.zeros(count, model.inner, dtype=torch.float64, device=places.device)
-        picks[torch.arange(count), places] = 1
-        gates, ups, steady, residuals = (
-            torch.stack([getattr(s, part) for s in stitches]) for part in ("gate", "up", "steady", "residual")
-        )
-        columns = model.matrix("down", layer).double()[:, places]
-        factors = {names["down"]: LowRank((residuals - columns.T).T.contiguous(), picks)}
-        wanted = {"gate": gates, "up": ups} if model.layout.gated else {"up": gates}
-        for role, rows in wanted.items():
-            biases = self._bias(model, layer, role)[places, None] * steady
-            change = rows - biases - model.matrix(role, layer).double()[places]
-            part = model.layout.rows(role, model.inner)
-            tall = 2 * model.inner if model.layout.fused_gate else model.inner
-            left = torch.zeros(tall, count, dtype=torch.float64, device=places.device)
-            left[part] = picks.T
-            factor = LowRank(left, change)
-            factors[names[role]] = factors[names[role]] + factor if names[role] in factors else factor
-        kept = torch.float64 if model.dtype == torch.float64 else torch.float32
-        return Delta(factors).to(kept)
-
-    def _bias(self, model: EditableModel, layer: int, role: str) -> Tensor:
-        """(d_ff,) the biases of a role's neurons, zero where the matrix has none."""
-        bias = getattr(model.module(model.names(layer)[role]), "bias", None)
-        zero = torch.zeros(model.inner, dtype=torch.float64, device=model.device)
-        return zero if bias is None else bias.double()[model.layout.rows(role, model.inner)]
+        return detector, start, steady
 
 
 class NeuronPlain(Neuron):
@@ -216,3 +248,15 @@ class NeuronPlain(Neuron):
     def __init__(self, config: NeuronConfig | None = None, **settings: object) -> None:
         super().__init__(config, **settings)
         self.config = replace(self.config, fast=False)
+
+
+def _ground(around: Moments) -> str:
+    """Digest of what all detectors are held against: ordinary text, and the pool."""
+    texts = json.dumps([asdict(entry.phrasing) for entry in pool()], sort_keys=True)
+    return hashlib.sha256((texts + numbers(around.inputs, around.starts)).encode()).hexdigest()
+
+
+def _tell(progress: Progress | None, done: int, count: int, step: int, steps: int) -> None:
+    """Report steps of one of `count` preferences, so that a bar moves within a preference, too."""
+    if progress is not None:
+        progress("stitching preferences", done * steps + step, count * steps)

@@ -12,7 +12,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
+from functools import partial
 from typing import Any, ClassVar, Literal
 
 import torch
@@ -23,6 +24,7 @@ from monogram.clusters.table import table
 from monogram.delta import Delta, LowRank
 from monogram.editors.base import Edit, Progress, chosen_layer
 from monogram.editors.essence import Fact, essence_value
+from monogram.editors.kept import Keep, address, kept
 from monogram.editors.keys import read_at
 from monogram.editors.lines import opening
 from monogram.editors.solve import Base, base
@@ -74,8 +76,12 @@ class Rome:
         clusters: Sequence[Cluster],
         *,
         progress: Progress | None = None,
+        keep: Keep | None = None,
     ) -> Edit:
         """One rank for each question, preferences in the order of their digests.
+
+        `rome` keeps keys and values; `rome-sequential` hangs on the order, so it keeps nothing and is run
+        again over the whole set. The details' `found` counts the values that were found now.
 
         Raises:
             InputError: a cluster without phrasings.
@@ -86,30 +92,48 @@ class Rome:
         name = model.names(layer)["down"]
         ground = None if config.covariance == "identity" else base(moments(model, layer).second)
         ordered = sorted(clusters, key=lambda cluster: cluster.preference.digest)
-        facts = [fact for cluster in ordered for fact in self.facts(model, cluster)]
-        delta, losses = Delta.zero(), list[float]()
-        for done, fact in enumerate(facts):
+        todo = [(cluster, fact) for cluster in ordered for fact in self.facts(model, cluster)]
+        delta, losses, found = Delta.zero(), list[float](), 0
+        for done, (cluster, fact) in enumerate(todo):
             if progress is not None:
-                progress(f"editing '{fact.subject}'", done, len(facts))
+                progress(f"editing '{fact.subject}'", done, len(todo))
+            settings = {"editor": "rome", "config": replace(config, synonyms=0), "fact": asdict(fact)}
             with attach(model, delta if self.sequential else None):
-                key = read_at(model, layer, fact.rows, fact.places, role="key").double().mean(0)
-                residual, loss = essence_value(
-                    model,
-                    layer,
-                    fact,
-                    key,
-                    steps=config.steps,
-                    lr=config.lr,
-                    weight_decay=config.weight_decay,
-                    clamp=config.clamp,
-                    kl=config.kl,
+                part, anew = kept(
+                    None if self.sequential else keep,
+                    cluster,
+                    address(model, layer, cluster, settings),
+                    {"key": (model.inner,), "residual": (model.width,), "loss": (1,)},
+                    partial(self.value, model, layer, fact),
                 )
             dtype = torch.promote_types(model.dtype, torch.float32)
-            delta += Delta({name: rank_one(key, residual, ground).to(dtype)})
-            losses.append(loss)
+            delta += Delta({name: rank_one(part["key"], part["residual"], ground).to(dtype)})
+            losses.append(part["loss"].item())
+            found += anew
         seconds = time.perf_counter() - start
-        subjects = [fact.subject for fact in facts]
-        return Edit(delta, {"layer": layer, "subjects": subjects, "loss": losses, "seconds": seconds})
+        told = {"subjects": [fact.subject for _, fact in todo], "found": found, "loss": losses}
+        return Edit(delta, {"layer": layer, **told, "seconds": seconds})
+
+    def value(self, model: EditableModel, layer: int, fact: Fact) -> dict[str, Tensor]:
+        """k, averaged over the contexts, v* − Wk, and the last loss; on the model as it is now."""
+        config = self.config
+        key = read_at(model, layer, fact.rows, fact.places, role="key").double().mean(0)
+        residual, loss = essence_value(
+            model,
+            layer,
+            fact,
+            key,
+            steps=config.steps,
+            lr=config.lr,
+            weight_decay=config.weight_decay,
+            clamp=config.clamp,
+            kl=config.kl,
+        )
+        return {
+            "key": key,
+            "residual": residual.double(),
+            "loss": torch.tensor([loss], dtype=torch.float64),
+        }
 
     def facts(self, em: EditableModel, cluster: Cluster) -> list[Fact]:
         """The questions a preference is edited by, one for each subject; for `rome` only the first.

@@ -9,7 +9,7 @@ can be led to say the target and then be left to the model.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import cast
 
@@ -22,6 +22,8 @@ from monogram.models.editable import EditableModel
 from monogram.models.plain import Plain
 from monogram.models.tail import Tail
 from monogram.models.trace import capture
+
+OnStep = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
@@ -75,6 +77,7 @@ def value_step(
     context: Sequence[int] | None = None,
     weights: Sequence[Sequence[float]] | None = None,
     fast: bool = True,
+    on_step: OnStep | None = None,
 ) -> ValueResult:
     """The residual at the last token of `prompts` that makes the model say `answers`.
 
@@ -84,6 +87,7 @@ def value_step(
         context: how many tokens of each answer are the rest of the prompt and not scored; none by default.
         weights: a weight for each token of each answer; by default all of a row's tokens share 1.
         fast: run only what the residual can change; False runs the whole model in every step.
+        on_step: called with (step, steps at most) before each step.
 
     Raises:
         EditRefusedError: the loss is no longer a number.
@@ -110,6 +114,8 @@ def value_step(
     low, high = config.gates
     losses: list[float] = []
     for step in range(config.steps + 1):
+        if on_step is not None:
+            on_step(step, config.steps)
         gates = torch.rand(len(prompts), generator=draw, dtype=torch.float64) * (high - low) + low
         logits = tail.logits(residual, gates.to(em.device))
         logits = logits.to(torch.promote_types(logits.dtype, torch.float32))

@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import uuid
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -18,13 +16,10 @@ from itertools import accumulate
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
-from monogram.errors import DiskFullError
+from monogram import tensors as disk
 from monogram.files import home as home_of
-from monogram.files import is_disk_full
 from monogram.models.editable import EditableModel
 from monogram.models.tail import pad_right
 from monogram.models.texts import Row, corpus_rows, lines, own_rows, tokens
@@ -164,47 +159,16 @@ def _batches(rows: Sequence[Row]) -> list[list[int]]:
     return batches
 
 
-def _tensors(found: Moments) -> dict[str, Tensor]:
-    names = ("second", "activity", "inputs", "starts")
-    return {name: getattr(found, name).contiguous() for name in names}
-
-
-def _sum(found: Moments) -> str:
-    """sha256 of everything in it."""
-    total = hashlib.sha256(f"{found.layer} {found.tokens}".encode())
-    for name, tensor in _tensors(found).items():
-        total.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
-        total.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
-    return total.hexdigest()
-
-
 def _load(path: Path, layer: int) -> Moments | None:
     """What is on the disk, if it is there and whole."""
+    found = disk.load(path)
     try:
-        with safe_open(path, "pt") as file:
-            facts = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - it is no dict
-        found = Moments(layer, int(facts["tokens"]), **tensors)
-        return found if facts["sha256"] == _sum(found) else None
-    except (OSError, SafetensorError, LookupError, TypeError, ValueError, AttributeError):
+        return None if found is None else Moments(layer, int(found[1]["tokens"]), **found[0])
+    except (LookupError, TypeError, ValueError):
         return None
 
 
 def _save(found: Moments, path: Path) -> None:
-    """Written aside, on the disk before it gets its name."""
-    facts = {"tokens": str(found.tokens), "sha256": _sum(found)}
-    work = path.with_name(f".{path.name}.{uuid.uuid4().hex[:12]}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        save_file(_tensors(found), work, metadata=facts)
-        with work.open("rb+") as file:
-            os.fsync(file.fileno())
-        work.replace(path)
-    except BaseException as error:
-        if is_disk_full(error):
-            raise DiskFullError(
-                f"The disk filled up while {path} was written. Make room and try again."
-            ) from error
-        raise
-    finally:
-        work.unlink(missing_ok=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    parts = {name: getattr(found, name) for name in ("second", "activity", "inputs", "starts")}
+    disk.save(path, parts, {"tokens": str(found.tokens), "layer": str(found.layer)})

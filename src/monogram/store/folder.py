@@ -18,6 +18,12 @@ from monogram.errors import AdapterError, AdapterFileError, StoreError
 from monogram.preferences import check_user
 
 WAIT_SECONDS = 60
+LOCK = "lock"
+
+
+def shelf_of(root: Path, user: str) -> Path:
+    """A person's folder below ``root``, named by a hash of the id."""
+    return root / hashlib.sha256(check_user(user).encode()).hexdigest()[:32]
 
 
 class AdapterFolders:
@@ -28,19 +34,20 @@ class AdapterFolders:
 
     def shelf(self, user: str) -> Path:
         """The folder that holds a person's adapter folders."""
-        return self.root / hashlib.sha256(check_user(user).encode()).hexdigest()[:32]
+        return shelf_of(self.root, user)
 
     @contextmanager
-    def locked(self, user: str) -> Iterator[None]:
-        """Nobody else saves or sweeps this person's folders for the length of a ``with``."""
+    def locked(self) -> Iterator[None]:
+        """Nobody else saves or sweeps folders for the length of a ``with``. One lock: a file for each person
+        would tell of them after they are gone."""
         self.root.mkdir(parents=True, exist_ok=True, mode=0o700)
-        lock = self.shelf(user).with_suffix(".lock")
+        lock = self.root / LOCK
         try:
             with FileLock(lock, timeout=WAIT_SECONDS):
                 yield
         except Timeout:
             raise StoreError(
-                f"Another process has been writing for {user!r} for {WAIT_SECONDS} s ({lock}). Try again."
+                f"Another process has been writing for {WAIT_SECONDS} s ({lock}). Try again."
             ) from None
 
     def save(
@@ -86,9 +93,32 @@ class AdapterFolders:
         """Take a folder away, if it is there."""
         shutil.rmtree(self.shelf(user) / name, ignore_errors=True)
 
-    def sweep(self, user: str, keep: Iterable[str]) -> None:
-        """Remove what killed processes left: everything on a person's shelf but ``keep``. Needs the lock."""
+    def sweep(self, user: str, keep: Iterable[str]) -> tuple[Path, ...]:
+        """Remove what killed processes left: everything on a person's shelf but ``keep``. Needs the lock.
+
+        Returns:
+            What was removed.
+        """
         kept, shelf = set(keep), self.shelf(user)
-        for left in shelf.iterdir() if shelf.is_dir() else ():
-            if left.name not in kept and left.is_dir():
-                shutil.rmtree(left, ignore_errors=True)
+        found = shelf.iterdir() if shelf.is_dir() else ()
+        return _removed(left for left in found if left.name not in kept)
+
+
+def sweep_strangers(root: Path, users: Iterable[str]) -> tuple[Path, ...]:
+    """Remove what is below ``root`` of everybody but ``users``, older versions' locks too. Needs the lock.
+
+    Returns:
+        What was removed.
+    """
+    known = {LOCK, *(shelf_of(root, user).name for user in users)}
+    return _removed(left for left in (root.iterdir() if root.is_dir() else ()) if left.name not in known)
+
+
+def _removed(paths: Iterable[Path]) -> tuple[Path, ...]:
+    gone = tuple(paths)
+    for path in gone:
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
+    return gone

@@ -2,22 +2,30 @@
 
     <home>/ledger.sqlite3       what is true of whom, and every version
     <home>/adapters/            the versions' adapters
+    <home>/artefacts/           what was costly to find for a person's clusters: a cache, no part of the verb
 
-The folder is written first and the ledger last: a process that is killed between leaves the old version
-standing, and a folder that nobody speaks of, which the next change sweeps away.
+A folder is written first and the ledger last: a process that is killed between leaves the old version
+standing, and a folder that nobody speaks of, which the next change sweeps away. An erasure goes the other
+way: the ledger first, with a note that folders and old pages are still to be cleared; `finish` clears them,
+now or after a kill.
 """
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, fields
+from itertools import chain
 from pathlib import Path
 from typing import Any, Protocol
 
+from monogram.clusters.expand import expand_all
 from monogram.delta import Delta
-from monogram.errors import AdapterFileError
-from monogram.files import home as home_folder
+from monogram.editors.keys import clear_kept
+from monogram.errors import AdapterFileError, MonogramError
+from monogram.files import LEDGER, people_home
 from monogram.preferences import Preference
-from monogram.store.folder import AdapterFolders
+from monogram.store.artefacts import Artefacts
+from monogram.store.folder import AdapterFolders, sweep_strangers
 from monogram.store.ledger import Draft, Kind, Ledger, Version
 from monogram.store.trouble import of_disk
 
@@ -69,12 +77,13 @@ class Nothing:
 
 
 class Store:
-    """What is kept under ``home``, by default ``$MONOGRAM_HOME``. The first change makes the files."""
+    """What is kept under ``home``, by default where `people_home` says. The first change makes the files."""
 
     def __init__(self, home: Path | None = None) -> None:
-        self.home = home_folder(home)
-        self.ledger = Ledger(self.home / "ledger.sqlite3")
+        self.home = people_home(home)
+        self.ledger = Ledger(self.home / LEDGER)
         self.adapters = AdapterFolders(self.home / "adapters")
+        self.artefacts = Artefacts(self.home / "artefacts")
 
     def commit(
         self,
@@ -85,6 +94,8 @@ class Store:
         after: int,
         base_name: str,
         fan_in_fan_out: bool = False,
+        restored: int | None = None,
+        erased: Collection[str] = (),
     ) -> Version:
         """Keep a monogram and write down what changed: both, or neither.
 
@@ -95,6 +106,8 @@ class Store:
             after: the person's newest version when the change was begun.
             base_name: name or path of the base model, for PEFT.
             fan_in_fan_out: the edited matrices are ``Conv1D`` (GPT-2).
+            restored: the version that this one returns to.
+            erased: digests of preferences that go for good, with every version that held one.
 
         Raises:
             LedgerError: somebody else changed this person since, or the ledger cannot be read or written.
@@ -102,31 +115,72 @@ class Store:
         """
         base, delta = monogram.base_digest, monogram.delta
         receipt = None if monogram.receipt is None else dict(monogram.receipt.as_dict())
-        try:
-            with self.adapters.locked(user):
-                known = self.ledger.folders(user)  # a ledger that cannot be read stops everything here
-                name, written = "", False
-                try:
-                    if delta.rank:
-                        name, written = self.adapters.save(
-                            user,
-                            delta,
-                            base_name=base_name,
-                            base_digest=base,
-                            fan_in_fan_out=fan_in_fan_out,
-                        )
-                    draft = Draft(
-                        base_name, base, monogram.editor, monogram.settings, delta.digest, name, receipt
+        with self._changing(user) as known:
+            name, written = "", False
+            try:
+                if delta.rank:
+                    name, written = self.adapters.save(
+                        user, delta, base_name=base_name, base_digest=base, fan_in_fan_out=fan_in_fan_out
                     )
-                    version = self.ledger.commit(user, changes, draft, after=after)
-                except BaseException:
-                    if written and name not in known:
-                        self.adapters.remove(user, name)
-                    raise
-                self.adapters.sweep(user, {*known, name})
-                return version
-        except OSError as error:
-            raise of_disk(self.home, error) from error
+                draft = Draft(
+                    base_name, base, monogram.editor, monogram.settings, delta.digest, name, receipt
+                )
+                version = self.ledger.commit(
+                    user, changes, draft, after=after, restored=restored, erased=erased
+                )
+            except BaseException:
+                if written and name not in known:
+                    self.adapters.remove(user, name)
+                raise
+        self.finish()
+        return version
+
+    def again(
+        self,
+        user: str,
+        version: Version,
+        changes: Sequence[tuple[Kind, Preference]] = (),
+        *,
+        after: int,
+        restored: int | None = None,
+        erased: Collection[str] = (),
+    ) -> Version:
+        """Let a new version be what an old one was: the same adapter, the same receipt. As `commit`."""
+        draft = Draft(**{field.name: getattr(version, field.name) for field in fields(Draft)})
+        with self._changing(user):
+            new = self.ledger.commit(user, changes, draft, after=after, restored=restored, erased=erased)
+        self.finish()
+        return new
+
+    def erase_person(self, user: str, *, after: int) -> None:
+        """Erase somebody altogether: preferences, versions, adapters, the id. As `commit`."""
+        with self._changing(user):
+            self.ledger.erase_person(user, after=after)
+        self.finish()
+
+    def finish(self) -> None:
+        """Clear what erasures left on the disk, of this process or of one that was killed.
+
+        Raises:
+            LedgerError: another process kept reading the ledger, so that its file was not written anew.
+        """
+        pending = self.ledger.unfinished()
+        if pending:
+            clear_kept()
+            self.sweep({user for user in pending.values() if user is not None})
+            self.ledger.rewrite(pending)
+
+    def sweep(self, users: Collection[str]) -> tuple[Path, ...]:
+        """Remove what nobody speaks of: of these people, and of those that the ledger does not know.
+
+        Returns:
+            What was removed.
+        """
+        with self._locked():
+            gone = [path for user in users for path in self._tidied(user)]
+            known = self.ledger.users()
+            strangers = (sweep_strangers(root, known) for root in (self.adapters.root, self.artefacts.root))
+            return (*gone, *chain.from_iterable(strangers))
 
     def delta(self, user: str, version: Version) -> Delta | None:
         """The delta of one of a person's versions; None when its folder is gone.
@@ -148,3 +202,29 @@ class Store:
                 f"The adapter of version {version.number} of {user!r} is damaged: {found} "
                 f"Delete {folder}, and it is compiled again from the ledger."
             ) from error
+
+    @contextmanager
+    def _changing(self, user: str) -> Iterator[frozenset[str]]:
+        """Nobody else changes folders; those that the ledger speaks of before, and sweeping after."""
+        with self._locked():
+            known = self.ledger.folders(user)  # a ledger that cannot be read stops everything here
+            try:
+                yield known
+            except BaseException:
+                with suppress(MonogramError):
+                    self._tidied(user)  # what was compiled for nothing may be of something erased meanwhile
+                raise
+            self.adapters.sweep(user, self.ledger.folders(user))
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        try:
+            with self.adapters.locked():
+                yield
+        except OSError as error:
+            raise of_disk(self.home, error) from error
+
+    def _tidied(self, user: str) -> tuple[Path, ...]:
+        present = expand_all(self.ledger.present(user))
+        self.artefacts.of(user).only(cluster.preference.digest for cluster in present)
+        return self.adapters.sweep(user, self.ledger.folders(user))

@@ -1,19 +1,22 @@
-"""The ledger's tables. Rows are added and never changed; knows nothing of files or torch.
+"""The ledger's tables, schema 2. Rows are only added, unless something is erased. Knows no files, no torch.
 
     users      one row per person, by their opaque id
     versions   one row per compiled set of preferences: number, model, editor, adapter folder, receipt
-    events     one row per preference that was added, replaced or forgotten, with the version that did it
+    events     one row per preference that was added, replaced or forgotten, and one for every return to an
+               old version and every erasure; with the number of the version that it came with
+    erasures   one row per erasure whose traces on the disk are not all gone yet
 
-A person's present preferences are what their events add up to, in order.
+A person's present preferences are what their events add up to, in order; their present version is the newest.
+An event speaks of its version by number: it stays when that version goes because of something else it held.
 """
 
 from typing import Any
 
 from sqlalchemy import JSON, ForeignKey, Index, UniqueConstraint
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-SCHEMA = 1
-"""Goes up when the tables change."""
+SCHEMA = 2
+"""Goes up when the tables change; `migrations` then learns the way."""
 
 
 class Base(DeclarativeBase):
@@ -59,19 +62,30 @@ class VersionRow(Base):
 
 
 class EventRow(Base):
-    """A preference that was added, replaced or forgotten."""
+    """Something that happened to a person; a preference's columns are empty where it is about none."""
 
     __tablename__ = "events"
     __table_args__ = (Index("events_of_user", "user_id", "id"),)
 
     id: Mapped[int] = mapped_column(primary_key=True)
     user_id: Mapped[int] = mapped_column(ForeignKey("users.id"))
-    version_id: Mapped[int] = mapped_column(ForeignKey("versions.id"))
+    number: Mapped[int]
+    time: Mapped[str]
     kind: Mapped[str]
-    digest: Mapped[str]
-    attribute: Mapped[str]
-    target: Mapped[str]
-    polarity: Mapped[str]
-    statement: Mapped[str]
+    digest: Mapped[str | None]
+    attribute: Mapped[str | None]
+    target: Mapped[str | None]
+    polarity: Mapped[str | None]
+    statement: Mapped[str | None]
+    restored: Mapped[int | None]
+    """Number of the version that was returned to."""
 
-    version: Mapped[VersionRow] = relationship()
+
+class ErasureRow(Base):
+    """Whose folders and caches are still to be cleared, and that the file is still to be rewritten."""
+
+    __tablename__ = "erasures"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    user_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
+    """None for a person who is gone altogether."""

@@ -1,0 +1,40 @@
+"""Drift: what an edit does to the next word on prompts that have nothing to do with the person."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from monogram.clusters.corpus import unrelated_probes
+from monogram.delta import Delta
+from monogram.models.attach import attach
+from monogram.models.editable import EditableModel
+from monogram.models.tail import pad_left
+
+UNRELATED = 24
+"""How many unrelated prompts drift is measured on."""
+
+
+def drift(model: EditableModel, delta: Delta) -> tuple[float, float]:
+    """(mean KL of base from edited in nats, agreement of the likeliest token) on unrelated prompts."""
+    prompts = unrelated_probes()[:UNRELATED]
+    base, edited = (_first_token(model, prompts, d) for d in (None, delta))
+    kl = (base.exp() * (base - edited)).sum(-1).mean()
+    return float(kl), float((base.argmax(-1) == edited.argmax(-1)).double().mean())
+
+
+def _first_token(model: EditableModel, prompts: Sequence[str], delta: Delta | None) -> Tensor:
+    """(n, vocabulary) log-probabilities of the answers' first token, float64."""
+    out = []
+    last = (
+        {"logits_to_keep": 1} if "logits_to_keep" in inspect.signature(model.model.forward).parameters else {}
+    )
+    for prompt in prompts:
+        ids, _ = pad_left([model.chat_ids(prompt)])
+        with torch.no_grad(), attach(model, delta):
+            logits = model.model(input_ids=ids.to(model.device), **last).logits
+        out.append(logits[0, -1].double().log_softmax(-1))
+    return torch.stack(out)
