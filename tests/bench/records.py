@@ -77,3 +77,25 @@ def item(**changes: Any) -> Item:
         "product": "?",
     }
     return Item(**(fields | changes))
+
+
+def folder_of(folder: Path) -> Path:
+    """A folder with a file of each kind that is no UPQA's."""
+    folder.mkdir(parents=True)
+    situation = {"preference": "I can't stand jazz.", "question": "What should we hear tonight?"}
+    options = ["A string quartet.", "Jazz at the club.", "More jazz.", "A jazz trio."]
+    turns = [{"role": role, "content": f"{role} {n}"} for n in range(6) for role in ("user", "assistant")]
+    asked = "Pick: Answer1: a. Answer2: b.\n\nAnswer format: answer1/answer2"
+    choice = {"instruction": asked, "answer": "answer2"}
+    lists = {
+        "music.json": [{**situation, "explanation": "No jazz."}],
+        "music_mcq.json": [{**situation, "classification_task_options": options}],
+        "turns.json": [{"conversation": turns}, {"conversation": turns[:3]}],
+        "arc_300.json": [choice, {**choice, "answer": "answer1"}],
+    }
+    for name, records in lists.items():
+        (folder / name).write_text(json.dumps(records), encoding="utf-8")
+    (folder / "nq.jsonl").write_text('{"question": "where is it", "answer": ["here", "there"]}\n')
+    (folder / "gsm.jsonl").write_text('{"question": "2 + 2?", "answer": "2+2=4\\n#### 4"}\n')
+    (folder / "plain.txt").write_text("The quick brown fox jumps over the lazy dog. " * 40)
+    return folder

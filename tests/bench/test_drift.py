@@ -5,12 +5,16 @@ import math
 import pytest
 import torch
 
-from monogram.bench.drift import DriftProbe, compared, next_token
-from monogram.bench.methods import Prepared
+from monogram.bench.asks import said
+from monogram.bench.drift import NextToken, compared, next_token
+from monogram.bench.facts import fact
 from monogram.models.attach import attach
 from tests import tiny
-from tests.bench.fakes import DRIFT, Shift, prompted
+from tests.bench.fakes import prompted, unchanged
 from tests.bench.records import item
+from tests.models.test_attach import delta_for
+
+DRIFT = ("Why is the sky blue?", "Name a river.", "2 + 2?")
 
 
 def test_the_divergence_is_the_one_of_the_book() -> None:
@@ -25,8 +29,7 @@ def test_the_divergence_is_the_one_of_the_book() -> None:
 def test_rows_in_batches_are_those_of_each_row_alone(kind: str) -> None:
     em = tiny.editable(kind)
     rows = [em.chat_ids(text) for text in (*DRIFT, "Name a raven.")]
-    shift = Shift(em)
-    deltas = [None, shift.prepare(item(index=1)).delta, None, shift.prepare(item(index=2)).delta]
+    deltas = [None, delta_for(em, 1), None, delta_for(em, 2)]
     found = dict(next_token(em, rows, deltas, batch_size=3))
     assert sorted(found) == [0, 1, 2, 3]
     for i, row in enumerate(rows):
@@ -35,15 +38,15 @@ def test_rows_in_batches_are_those_of_each_row_alone(kind: str) -> None:
         assert torch.allclose(found[i], alone, atol=1e-10)
 
 
-def test_items_are_told_apart_and_nothing_is_run_for_the_base_model() -> None:
+def test_what_leaves_the_model_alone_drifts_nowhere_and_is_not_run() -> None:
     em = tiny.editable()
-    shift, items = Shift(em), [item(index=1), item(index=2)]
-    probe = DriftProbe(em, DRIFT)
-    ready: list[Prepared] = [shift.prepare(items[0]), prompted("none").prepare(items[1])]
-    found = dict(
-        zip((1, 2), (drift for _, drift in probe.measure(list(zip(items, ready, strict=True)))), strict=True)
-    )
-    assert found[2].kl == (0.0,) * len(DRIFT)
-    assert all(kl > 0 for kl in found[1].kl)
-    alone = [drift for _, drift in DriftProbe(em, DRIFT, batch_size=1).measure([(items[0], ready[0])])]
-    assert found[1].kl == pytest.approx(alone[0].kl)
+    probe = NextToken(em)
+    chats = [said(text) for text in DRIFT]
+    delta = delta_for(em, 1)
+    assert probe.measure(chats, None, unchanged) == [(0.0, True)] * len(DRIFT)
+    moved = [kl for kl, _ in probe.measure(chats, delta, unchanged)]
+    assert min(moved) > 0
+    alone = [NextToken(em, batch_size=1).measure([chat], delta, unchanged)[0][0] for chat in chats]
+    assert moved == pytest.approx(alone)
+    reminder = prompted("reminder").prepare([fact(item())])
+    assert min(kl for kl, _ in probe.measure(chats, None, reminder.wrap)) > 0

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from monogram.bench.items import load_items
+from monogram.bench.items import Choice, load_items
 from monogram.errors import InputError
 from tests.bench.records import ALL, BAKER, HIKER, OWNER, clustered, loaded, written
 
@@ -18,8 +18,7 @@ def test_a_single_file_loads(tmp_path: Path) -> None:
     assert (first.attribute, first.target, first.direct) == ("hobby", "Hill walking", "What's my hobby?")
     assert (first.attributes, first.questions, first.targets) == ((), (), ())
     assert file.sha256 == hashlib.sha256((tmp_path / "items.json").read_bytes()).hexdigest()
-    assert first.preference().statement == "Nothing beats a long walk in the hills."
-    assert first.preference("avoids").polarity == "avoids"
+    assert (first.id, first.polarity, first.person) == ("0", None, "")
 
 
 def test_in_lists_the_original_is_the_last(tmp_path: Path) -> None:
@@ -38,11 +37,11 @@ def test_the_direct_question_of_an_attribute_is_the_commonest(tmp_path: Path) ->
 
 def test_choices_keep_the_order_of_the_file(tmp_path: Path) -> None:
     file = loaded(tmp_path, [HIKER, BAKER, HIKER, OWNER, HIKER, BAKER])
-    assert [i.index for i in file.select()] == [0, 1, 2, 3, 4, 5]
-    assert [i.index for i in file.select(limit=2)] == [0, 1]
-    assert [i.index for i in file.select(limit=99)] == [0, 1, 2, 3, 4, 5]
-    assert [i.index for i in file.select(per_attribute=1)] == [0, 1, 3]
-    assert [i.index for i in file.select(per_attribute=2)] == [0, 1, 2, 3, 5]
+    assert [i.index for i in file.select(Choice())] == [0, 1, 2, 3, 4, 5]
+    assert [i.index for i in file.select(Choice(limit=2))] == [0, 1]
+    assert [i.index for i in file.select(Choice(limit=99))] == [0, 1, 2, 3, 4, 5]
+    assert [i.index for i in file.select(Choice(per_attribute=1))] == [0, 1, 3]
+    assert [i.index for i in file.select(Choice(per_attribute=2))] == [0, 1, 2, 3, 5]
 
 
 @pytest.mark.parametrize(
@@ -55,7 +54,7 @@ def test_choices_keep_the_order_of_the_file(tmp_path: Path) -> None:
 )
 def test_impossible_choices_are_refused(tmp_path: Path, chosen: dict[str, int], why: str) -> None:
     with pytest.raises(InputError, match=why):
-        loaded(tmp_path).select(**chosen)
+        loaded(tmp_path).select(Choice(**chosen))
 
 
 def without(name: str) -> dict[str, Any]:

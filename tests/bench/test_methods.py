@@ -7,14 +7,18 @@ from typing import Any, ClassVar
 import pytest
 
 from monogram.bench import methods as room
-from monogram.bench.methods import Edited, known, methods, preferences
-from monogram.bench.questions import Upqa
+from monogram.bench.facts import fact
+from monogram.bench.items import Choice
+from monogram.bench.methods import Edited, known, methods
+from monogram.bench.sources import Sources
+from monogram.bench.tasks.crosstalk import task as crosstalk
+from monogram.bench.tasks.upqa import task as upqa
 from monogram.clusters.cluster import Cluster
 from monogram.editors.base import Edit
 from monogram.errors import InputError, UnknownNameError
 from monogram.models.editable import EditableModel
 from tests import tiny
-from tests.bench.records import HIKER, clustered, item, loaded, same
+from tests.bench.records import HIKER, clustered, item, loaded, written
 from tests.models.test_attach import delta_for
 
 
@@ -39,24 +43,24 @@ def em() -> EditableModel:
 
 def edited(em: EditableModel, asked: Sequence[str], **more: Any) -> tuple[Edited, Recorder]:
     recorder = Recorder()
-    return Edited(em, recorder, preferences(), asked, **more), recorder
+    return Edited(em, recorder, asked, **more), recorder
 
 
 def test_nothing_that_is_asked_trains(em: EditableModel, tmp_path: Path) -> None:
-    file = loaded(tmp_path)
-    task = Upqa(file, file.items, same=same)
-    method, recorder = edited(em, task.asked)
-    prepared = method.prepare(file.items[0])
+    sources = Sources([written(tmp_path)])
+    asked = [text for task in (upqa, crosstalk) for text in task.plan(sources, Choice()).asked]
+    method, recorder = edited(em, asked)
+    prepared = method.prepare([fact(sources.items.items[0])])
     (cluster,) = recorder.given
     texts = {p.text.casefold() for p in (*cluster.train, *cluster.contrast)}
-    assert not texts & {text.casefold() for text in task.asked}
+    assert not texts & {text.casefold() for text in asked}
     assert prepared.details["dropped"] == cluster.dropped > 0
     assert prepared.details["phrasings"] == len(cluster.train) > 0
 
 
 def test_an_edit_changes_weights_and_no_messages(em: EditableModel) -> None:
     method, _ = edited(em, [])
-    prepared = method.prepare(item())
+    prepared = method.prepare([fact(item())])
     chat = [{"role": "user", "content": "Hi"}]
     assert prepared.wrap(chat) == chat
     assert prepared.delta == delta_for(em, 1)
@@ -68,8 +72,8 @@ def test_an_edit_changes_weights_and_no_messages(em: EditableModel) -> None:
 def test_the_lists_of_the_file_go_to_who_edits_by_synonym(em: EditableModel, tmp_path: Path) -> None:
     listed = loaded(tmp_path, [clustered(HIKER)]).items[0]
     method, recorder = edited(em, ["What's my hobby?"], by_synonym=True)
-    method.prepare(listed)
-    method.prepare(item())
+    method.prepare([fact(listed)])
+    method.prepare([fact(item())])
     assert [p.text for p in recorder.given[0].train] == ["What's my favorite pastime?"]
     assert len(recorder.given[1].train) > 5  # a single file: the table's
 
@@ -77,16 +81,8 @@ def test_the_lists_of_the_file_go_to_who_edits_by_synonym(em: EditableModel, tmp
 def test_an_item_with_nothing_left_to_train_on_is_explained(em: EditableModel, tmp_path: Path) -> None:
     listed = loaded(tmp_path, [clustered(HIKER)]).items[0]
     method, _ = edited(em, ["What's my hobby?", "What's my favorite pastime?"], by_synonym=True)
-    with pytest.raises(InputError, match="No phrasing is left to train recorder on for record 0"):
-        method.prepare(listed)
-
-
-def test_polarity_is_the_items_else_the_tables() -> None:
-    preference = preferences()
-    assert preference(item()).polarity == "likes"
-    assert preference(item(attribute="allergy")).polarity == "avoids"
-    assert preference(item(attribute="shoe lacing")).polarity == "likes"
-    assert preference(item(attribute="shoe lacing", polarity="avoids")).polarity == "avoids"
+    with pytest.raises(InputError, match="No phrasing is left to train recorder on for hobby"):
+        method.prepare([fact(listed)])
 
 
 @pytest.fixture
@@ -105,9 +101,9 @@ def test_methods_come_by_name_in_the_order_asked(em: EditableModel) -> None:
     assert known() == ["none", "system-prompt", "reminder", "neuron", "rome-sequential"]
     assert [m.name for m in methods(["all"], em, [])] == known()
     made = methods(["neuron", " none", "neuron", "rome-sequential"], em, ["a"], {"neuron": {"layer": 3}})
-    assert [m.name for m in made] == ["neuron", "none", "rome-sequential"]
-    assert made[0].settings["config"] == {"layer": 3}
-    assert [m.settings.get("by_synonym") for m in made] == [False, None, True]
+    assert [m.name for m in made] == ["none", "neuron", "rome-sequential"]  # the cheap ones first
+    assert made[1].settings["config"] == {"layer": 3}
+    assert [m.settings.get("by_synonym") for m in made] == [None, False, True]
 
 
 @pytest.mark.usefixtures("named")
@@ -116,3 +112,26 @@ def test_a_name_nobody_knows_is_asked_about(em: EditableModel) -> None:
         methods(["neurn"], em, [])
     with pytest.raises(InputError, match="No method was named"):
         methods([""], em, [])
+
+
+def test_nobody_is_the_base_model_and_a_person_has_all_clusters(em: EditableModel) -> None:
+    method, recorder = edited(em, [])
+    assert method.prepare([]).delta is None
+    method.prepare([fact(item()), fact(item(attribute="job", target="Baker", direct="What's my job?"))])
+    assert [cluster.preference.target for cluster in recorder.given] == ["Hill walking", "Baker"]
+
+
+def test_a_seed_goes_to_who_draws(em: EditableModel) -> None:
+    drawing, still, none = methods(["neuron", "rome", "none"], em, [], seed=7)[1:] + methods(["none"], em, [])
+    assert drawing.settings["config"].value.seed == drawing.settings["seed"] == 7
+    assert "seed" not in still.settings
+    assert "seed" not in none.settings
+
+
+def test_a_states_digest_is_the_deltas_or_the_prompts(em: EditableModel) -> None:
+    method, _ = edited(em, [])
+    assert method.prepare([fact(item())]).digest == delta_for(em, 1).digest
+    none, reminder = methods(["none", "reminder"], em, [])
+    told = reminder.prepare([fact(item())]).digest
+    assert told == reminder.prepare([fact(item())]).digest
+    assert told != reminder.prepare([]).digest == none.prepare([fact(item())]).digest

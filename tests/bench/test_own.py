@@ -175,7 +175,9 @@ def test_items_come_in_turn_and_bring_what_is_known_of_them() -> None:
     known = {(p.attribute, p.target, p.direct): p for p in ALL}
     for item in file.items:
         p = known[item.attribute, item.target, item.direct]
-        assert (item.leak, item.polarity, item.product) == (p.leak, p.polarity, p.product)
+        assert (item.id, item.leak, item.polarity, item.product) == (p.id, p.leak, p.polarity, p.product)
+        assert (item.variants, item.avoided, item.temptation) == (p.variants, p.avoided, p.temptation)
+        assert item.later == tuple(change.target for change in _later(p))
     assert len({own_items(split).sha256 for split in own.SPLITS}) == 3
 
 

@@ -33,6 +33,11 @@ def test_leak_questions_are_about_a_person_a_relative_and_the_word() -> None:
     }
 
 
+def test_an_items_own_question_about_somebody_else_is_asked() -> None:
+    asked = leak_questions(item(leak="What does my sister collect?"))
+    assert asked == {"written": "What does my sister collect?", "definition": "What is a hobby?"}
+
+
 def test_whom_clusters_know_is_never_who_is_asked_about() -> None:
     cluster = expand(Preference("hobby", "Hiking"))
     trained = " ".join(p.text for p in (*cluster.train, *cluster.contrast))
@@ -73,11 +78,6 @@ def test_the_direct_question_is_turned_to_somebody_else(
 )
 def test_definitions_have_their_article(attribute: str, definition: str) -> None:
     assert leak_questions(item(attribute=attribute))["definition"] == definition
-
-
-def test_a_question_about_somebody_else_that_the_item_brings_is_asked_instead() -> None:
-    asked = leak_questions(item(leak="What does Ines do on Sundays?"))
-    assert asked == {"written": "What does Ines do on Sundays?", "definition": "What is a hobby?"}
 
 
 def test_crosstalk_leaves_out_the_attribute_and_what_means_the_same() -> None:

@@ -10,7 +10,8 @@ from monogram.errors import DiskFullError, InputError
 
 
 def line(kind: str = "direct", **more: Any) -> dict[str, Any]:
-    return {"method": "neuron", "item": 3, "kind": kind, "variant": "", **more}
+    row = {"method": "neuron", "seed": 0, "task": "upqa", "item": "3", "state": "s3"}
+    return row | {"kind": kind, "variant": "", **more}
 
 
 def wrote(path: Path, *records: dict[str, Any]) -> bytes:
@@ -24,7 +25,7 @@ def test_lines_come_back_by_key_and_the_last_one_counts(tmp_path: Path) -> None:
     path = tmp_path / "raw.jsonl"
     wrote(path, line(answer="wörk 🏔"), line("leak", variant="person"), line(answer="again"))
     records = RawLog.read(path).records
-    assert records[("neuron", 3, "direct", "")]["answer"] == "again"
+    assert records[("neuron", 0, "upqa", "3", "direct", "")]["answer"] == "again"
     assert len(records) == 2
 
 
@@ -46,7 +47,7 @@ def test_a_file_cut_anywhere_keeps_its_finished_lines_and_goes_on(tmp_path: Path
         assert len(RawLog.read(path).records) == kept
         assert path.read_bytes() == whole[:size]  # reading changes nothing
         assert wrote(path, line("d")).count(b"\n") == kept + 1
-        assert [k[2] for k in RawLog.read(path).records] == [*"abc"[:kept], "d"]
+        assert [k[4] for k in RawLog.read(path).records] == [*"abc"[:kept], "d"]
 
 
 def test_a_broken_line_in_the_middle_is_refused_by_its_number(tmp_path: Path) -> None:
@@ -59,11 +60,13 @@ def test_a_broken_line_in_the_middle_is_refused_by_its_number(tmp_path: Path) ->
 
 def test_another_delta_voids_the_answers_of_the_old_one(tmp_path: Path) -> None:
     path = tmp_path / "raw.jsonl"
-    other = {**line("direct"), "item": 4}
-    wrote(path, line("prepare", delta="a"), line("direct"), other, line("prepare", delta="b"))
-    assert {(k[1], k[2]) for k in RawLog.read(path).records} == {(3, "prepare"), (4, "direct")}
+    others = [line(item="4", state="s4"), line(seed=1), line(method="rome")]
+    wrote(path, line("prepare", delta="a"), line(), *others, line("prepare", delta="b"))
+    left = [(k[0], k[1], k[3], k[4]) for k in RawLog.read(path).records]
+    assert [k[:3] for k in left[:-1]] == [("neuron", 0, "4"), ("neuron", 1, "3"), ("rome", 0, "3")]
+    assert left[-1] == ("neuron", 0, "3", "prepare")
     wrote(path, line("direct"), line("prepare", delta="b"))
-    assert ("neuron", 3, "direct", "") in RawLog.read(path).records
+    assert ("neuron", 0, "upqa", "3", "direct", "") in RawLog.read(path).records
 
 
 def test_a_full_disk_is_explained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,35 +1,37 @@
-"""Runs: complete, resumed after a kill with the same result, and never mixed with anything else."""
+"""Runs: complete, gone on with after a kill to the same result, and never mixed with anything else."""
 
 import json
+import os
+import signal
+import subprocess
+import sys
+import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 from filelock import FileLock
 
 from monogram.bench import session
-from monogram.bench.raw import RawLog
-from monogram.bench.runner import run
-from monogram.bench.session import Settings
-from monogram.errors import InputError
+from monogram.bench.asks import Ask
+from monogram.bench.facts import fact
+from monogram.bench.items import Choice
+from monogram.bench.methods import Method
+from monogram.bench.protocol import Protocol
+from monogram.bench.raw import key
+from monogram.bench.runner import command_line, run, run_models, slug
+from monogram.errors import EditRefusedError, InputError
 from monogram.models.editable import EditableModel
 from monogram.models.generate import generate
 from tests import tiny
-from tests.bench.fakes import DRIFT, Killed, Shift, prompted, task
+from tests.bench.fakes import SETTINGS, Shift, always, order, prompted
+from tests.bench.records import written
 
-SETTINGS = Settings(max_new_tokens=4, batch_size=8, chunk=1)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread() -> Iterator[None]:
-    """A tiny model's products are not worth sharing between threads: they wait for each other."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+TASKS = ("upqa", "forget", "change")
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -37,9 +39,12 @@ def em() -> EditableModel:
     return tiny.editable(max_position_embeddings=1024)
 
 
+def three(em: EditableModel) -> list[Method]:
+    return [prompted("none"), prompted("reminder"), Shift(em)]
+
+
 def measured(em: EditableModel, folder: Path, **more: Any) -> dict[str, Any]:
-    methods = [prompted("none"), prompted("reminder"), Shift(em)]
-    return run(em, task(folder), methods, folder / "out", **({"settings": SETTINGS} | more))
+    return run(em, order(folder, *TASKS, **more), always(*three(em)), folder / "out")
 
 
 def raw(folder: Path) -> list[dict[str, Any]]:
@@ -57,45 +62,51 @@ def timeless(records: list[dict[str, Any]]) -> list[str]:
     return sorted(json.dumps({k: v for k, v in r.items() if k != "seconds"}, sort_keys=True) for r in records)
 
 
-def test_every_method_answers_every_question_once(whole: Path) -> None:
+def untimed(summary: dict[str, Any]) -> dict[str, Any]:
+    return {m: {k: v for k, v in f.items() if k != "seconds_per_preference"} for m, f in summary.items()}
+
+
+def test_every_method_is_asked_everything_once(whole: Path) -> None:
     lines = raw(whole)
-    keys = Counter((r["method"], r["item"], r["kind"], r.get("variant", "")) for r in lines)
+    keys = Counter(key(record) for record in lines)
     assert set(keys.values()) == {1}
+    plans = order(whole, *TASKS).plans()
+    wanted = {task.name: sum(len(case.asks) for case in plan.cases) for task, plan in plans}
+    assert set(wanted) == {"upqa", "leak", "crosstalk", "drift", "forget", "change"}
     for method in ("none", "reminder", "shift"):
-        kinds = Counter(r["kind"] for r in lines if r["method"] == method)
-        expected = {"direct": 2, "paraphrased": 2, "implicit": 1, "implicit_assistant": 1, "product": 2}
-        assert kinds == {**expected, "leak": 6, "crosstalk": 2, "drift": 2, "prepare": 2}
+        tasks = Counter(r["task"] for r in lines if r["method"] == method and "scores" in r)
+        assert tasks == wanted
 
 
-def test_answers_are_the_models_own_under_each_items_delta(em: EditableModel, whole: Path) -> None:
+def test_one_edit_serves_all_tasks_that_ask_about_it(em: EditableModel, tmp_path: Path) -> None:
+    shift = Shift(em)
+    run(em, order(tmp_path, *TASKS), always(shift), tmp_path / "out")
+    # two items, each alone, each alone again, both together; and what the hiker changes to
+    assert Counter(shift.prepared) == {("0",): 2, ("1",): 2, ("0", "1"): 1, ("3",): 1}
+
+
+def test_answers_are_the_models_own_under_each_states_delta(em: EditableModel, whole: Path) -> None:
+    items = {item.id: item for item in order(whole, "upqa").sources.items.items}
     for record in raw(whole):
-        if record["method"] == "shift" and "answer" in record:
-            delta = Shift(em).prepare(task(whole).items[record["item"]]).delta
-            alone = generate(em, [record["question"]], deltas=delta, max_new_tokens=4)
+        if record["method"] == "shift" and record["task"] == "upqa" and "answer" in record:
+            delta = Shift(em).prepare([fact(items[record["item"]])]).delta
+            alone = generate(em, [record["question"]], deltas=delta, max_new_tokens=3)
             assert record["answer"] == alone[0]
 
 
-def test_base_answers_are_made_once_and_shared(whole: Path) -> None:
-    lines = raw(whole)
-    base = {r["variant"]: r["answer"] for r in lines if r["method"] == "base"}
-    asked = {r["question"] for r in lines if r["method"] == "none" and "answer" in r}
-    assert set(base) == asked
-    assert all(base[r["question"]] == r["answer"] for r in lines if r["method"] == "none" and "answer" in r)
+def test_a_row_holds_all_that_a_report_needs(whole: Path) -> None:
+    row = next(r for r in raw(whole) if r["method"] == "shift" and r["kind"] == "direct")
+    assert (row["task"], row["item"], row["seed"], row["question"]) == ("upqa", "0", 0, "What's my hobby?")
+    assert (row["attribute"], row["target"]) == ("hobby", "Hill walking")
+    assert set(row["scores"]) >= {"direct", "contains_direct", "terse", "excluded"}
+    none = next(r for r in raw(whole) if r["method"] == "none" and r["kind"] == "direct")
+    assert row["base"]["answer"] == none["answer"] == none["base"]["answer"]
+    assert row["extra_tokens"] == 0
 
 
-def test_none_drifts_nowhere_and_an_edit_does(whole: Path) -> None:
-    drift = {(r["method"], r["item"]): r for r in raw(whole) if r["kind"] == "drift"}
-    for item in (0, 1):
-        assert drift["none", item]["kl"] == [0.0] * len(DRIFT)
-        assert drift["none", item]["agrees"] == [True] * len(DRIFT)
-        assert min(drift["shift", item]["kl"]) > 0
-        assert min(drift["reminder", item]["kl"]) > 0
-
-
-def test_tokens_are_counted_for_prompting_and_are_none_for_edits(whole: Path) -> None:
-    extra = {r["method"]: r["extra_tokens"] for r in raw(whole) if "answer" in r and r["method"] != "base"}
-    assert extra["none"] == extra["shift"] == 0
-    assert extra["reminder"] > 20
+def test_the_base_model_answers_each_question_once(whole: Path) -> None:
+    base = [r for r in raw(whole) if r["kind"] == "base"]
+    assert len({r["question"] + r.get("system", "") for r in base}) == len(base)
 
 
 def test_the_summary_has_every_metric_with_its_interval(whole: Path) -> None:
@@ -106,114 +117,163 @@ def test_the_summary_has_every_metric_with_its_interval(whole: Path) -> None:
     for metrics in summary.values():
         assert set(wanted.split()) <= set(metrics)
         assert all(set(figure) == {"value", "low", "high", "n"} for figure in metrics.values())
-    assert summary["shift"]["seconds_per_preference"] == {"value": 0.5, "low": 0.5, "high": 0.5, "n": 2}
-    assert summary["shift"]["dropped"]["value"] == 2
+    assert summary["shift"]["seconds_per_preference"]["value"] == 0.5
     assert summary["none"]["crosstalk_changed"]["value"] == 0
-    assert summary["none"]["top1"]["n"] == 2 * len(DRIFT)
+    assert (summary["none"]["drift"]["value"], summary["none"]["top1"]["value"]) == (0, 1)
+    assert summary["shift"]["drift"]["value"] > 0
 
 
 def test_the_report_says_what_it_was_made_with(em: EditableModel, whole: Path) -> None:
     info = json.loads((whole / "out" / "run.json").read_text())["run"]
     assert info["model"]["digest"] == em.digest
-    assert info["data"]["items"] == [0, 1]
+    assert list(info["data"]) == ["items.json"]
     assert info["command"] == "monogram bench upqa"
     assert str(whole) not in json.dumps(info)
-    table = (whole / "out" / "summary.md").read_text()
-    assert "| none" in table
-    assert em.digest[:12] in table
+    assert em.digest[:12] in (whole / "out" / "summary.md").read_text()
 
 
-def killed_after(folder: Path, em: EditableModel, monkeypatch: pytest.MonkeyPatch, lines: int) -> None:
-    """Run until so many lines are written, then die in the middle of the next."""
-    append = RawLog.append
-
-    def dying(log: RawLog, record: Any) -> None:
-        if log.path.read_bytes().count(b"\n") >= lines:
-            with log.path.open("ab") as file:
-                file.write(json.dumps(record).encode()[:20])
-            raise Killed
-        append(log, record)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(RawLog, "append", dying)
-        with pytest.raises(Killed):
-            measured(em, folder)
+def killed_at(folder: Path, lines: int) -> None:
+    """Start a real process, and kill it once so many lines are written."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tests.bench.process", str(folder), *TASKS], cwd=ROOT, env=os.environ
+    )
+    path = folder / "out" / "raw.jsonl"
+    deadline = time.monotonic() + 120
+    while process.poll() is None and time.monotonic() < deadline:
+        if path.exists() and path.read_bytes().count(b"\n") >= lines:
+            break
+        time.sleep(0.002)
+    process.send_signal(signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL, "it was over before it could be killed"
 
 
-@pytest.mark.parametrize("lines", [0, 25, 50])
-def test_a_killed_run_goes_on_to_the_same_result(
-    em: EditableModel, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lines: int
+@pytest.mark.slow  # real processes, each of which imports torch
+@pytest.mark.parametrize("lines", [1, 90, 170])
+def test_a_run_that_was_killed_goes_on_to_the_same_result(
+    em: EditableModel, whole: Path, tmp_path: Path, lines: int
 ) -> None:
-    killed_after(tmp_path, em, monkeypatch, lines)
+    killed_at(tmp_path, lines)
     assert not (tmp_path / "out" / "summary.json").exists()
-    before = raw_lines(tmp_path)[:lines]
+    path = tmp_path / "out" / "raw.jsonl"
+    before = path.read_bytes()
+    before = before[: before.rfind(b"\n") + 1]
     summary = measured(em, tmp_path)
-    assert raw_lines(tmp_path)[:lines] == before  # nothing is done twice
+    assert path.read_bytes().startswith(before)  # nothing is done twice
     assert timeless(raw(tmp_path)) == timeless(raw(whole))
     assert untimed(summary) == untimed(json.loads((whole / "out" / "summary.json").read_text()))
-
-
-def raw_lines(folder: Path) -> list[bytes]:
-    return (folder / "out" / "raw.jsonl").read_bytes().splitlines()
-
-
-def untimed(summary: dict[str, Any]) -> dict[str, Any]:
-    return {m: {k: v for k, v in f.items() if k != "seconds_per_preference"} for m, f in summary.items()}
 
 
 def test_a_finished_run_does_nothing_again(em: EditableModel, whole: Path) -> None:
     before = (whole / "out" / "raw.jsonl").read_bytes()
     shift = Shift(em)
-    run(em, task(whole), [shift], whole / "out", settings=SETTINGS)
+    run(em, order(whole, *TASKS), always(shift), whole / "out")
     assert shift.prepared == []
     assert (whole / "out" / "raw.jsonl").read_bytes() == before
 
 
 def test_methods_may_join_later_and_all_are_reported(em: EditableModel, tmp_path: Path) -> None:
-    run(em, task(tmp_path), [prompted("none")], tmp_path / "out", settings=SETTINGS)
-    summary = run(em, task(tmp_path), [Shift(em)], tmp_path / "out", settings=SETTINGS)
+    run(em, order(tmp_path, "leak"), always(prompted("none")), tmp_path / "out")
+    summary = run(em, order(tmp_path, "leak"), always(Shift(em)), tmp_path / "out")
     assert list(summary) == ["none", "shift"]
 
 
+def test_seeds_are_run_one_by_one_and_who_draws_nothing_is_said(em: EditableModel, tmp_path: Path) -> None:
+    def make(model: EditableModel, asked: object, seed: int) -> list[Method]:
+        return [prompted("none"), Shift(em, seed=seed)]
+
+    summary = run(em, order(tmp_path, "leak", seeds=(0, 1)), make, tmp_path / "out")
+    assert (summary["none"]["leak"]["n"], summary["shift"]["leak"]["n"]) == (6, 12)
+    deltas = {r["seed"]: r["delta"] for r in raw(tmp_path) if r["kind"] == "prepare" and r["delta"]}
+    assert deltas[0] != deltas[1]
+    assert "seed 1 would be seed 0 again" in (tmp_path / "out" / "summary.md").read_text()
+
+
+def test_what_a_method_refuses_is_a_row_that_says_why(em: EditableModel, tmp_path: Path) -> None:
+    class Refusing(Shift):
+        def prepare(self, facts: Any) -> Any:
+            if facts[0].preference.target == "Baker":
+                raise EditRefusedError("The edit would leak.", None)
+            return super().prepare(facts)
+
+    made = Refusing(em)
+    summary = run(em, order(tmp_path, "upqa"), always(made), tmp_path / "out")
+    assert summary["shift"]["direct"]["n"] == 1
+    why = [r for r in raw(tmp_path) if r["kind"] == "skipped"]
+    assert {(r["task"], r["item"]) for r in why} == {(t, "1") for t in ("upqa", "leak", "crosstalk", "drift")}
+    assert "The edit would leak." in (tmp_path / "out" / "summary.md").read_text()
+    before = len(made.prepared)
+    run(em, order(tmp_path, "upqa"), always(made), tmp_path / "out")
+    assert len(made.prepared) == before  # it is done
+
+
+def test_a_conversation_that_is_too_long_is_a_row_that_says_why(tmp_path: Path) -> None:
+    small = tiny.editable(max_position_embeddings=64)
+    methods = always(prompted("none"), prompted("reminder"))
+    summary = run(small, order(tmp_path, "leak"), methods, tmp_path / "out")
+    assert summary["reminder"].get("leak") is None
+    assert "the model takes 64" in (tmp_path / "out" / "summary.md").read_text()
+
+
+def test_several_models_have_a_folder_each_and_one_summary(
+    em: EditableModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    there = {"org/a": em, "b": tiny.editable("gpt2")}
+    monkeypatch.setattr(EditableModel, "load", lambda name, progress: there[name])
+    out, made = tmp_path / "out", always(prompted("none"))
+    summary = run_models(["org/a", "b"], order(tmp_path, "leak"), made, out)
+    assert json.loads((out / "summary.json").read_text()) == summary
+    for name, folder in (("org/a", "org-a"), ("b", "b")):
+        assert json.loads((out / folder / "summary.json").read_text()) == summary[name]
+    run_models(["b"], order(tmp_path, "leak"), made, tmp_path / "one")
+    with pytest.raises(InputError, match="holds a run of one model"):
+        run_models(["org/a", "b"], order(tmp_path, "leak"), made, tmp_path / "one")
+    assert slug("../x y") == "x-y"
+
+
 def other_model(em: EditableModel, folder: Path) -> None:
-    run(tiny.editable(seed=1), task(folder), [prompted("none")], folder / "out", settings=SETTINGS)
+    run(tiny.editable(seed=1), order(folder, "leak"), always(prompted("none")), folder / "out")
 
 
 def other_items(em: EditableModel, folder: Path) -> None:
-    run(em, task(folder, limit=3), [prompted("none")], folder / "out", settings=SETTINGS)
+    run(em, order(folder, "leak", limit=3), always(prompted("none")), folder / "out")
+
+
+def other_tasks(em: EditableModel, folder: Path) -> None:
+    run(em, order(folder, "leak", "forget"), always(prompted("none")), folder / "out")
 
 
 def other_data(em: EditableModel, folder: Path) -> None:
-    made = task(folder)
-    (folder / "items.json").write_text((folder / "items.json").read_text().replace("Baker", "Cook"))
-    from monogram.bench.items import load_items
-
-    made.file = load_items(folder / "items.json")
-    run(em, made, [prompted("none")], folder / "out", settings=SETTINGS)
+    path = written(folder)
+    path.write_text(path.read_text().replace("Baker", "Cook"))
+    run(em, order(folder, "leak", data=[path]), always(prompted("none")), folder / "out")
 
 
-def other_length(em: EditableModel, folder: Path) -> None:
-    run(em, task(folder), [prompted("none")], folder / "out", settings=Settings(max_new_tokens=6))
+def other_protocol(em: EditableModel, folder: Path) -> None:
+    changed = replace(SETTINGS, protocol=Protocol("paper", 3))
+    run(em, order(folder, "leak", settings=changed), always(prompted("none")), folder / "out")
 
 
 def other_method(em: EditableModel, folder: Path) -> None:
-    run(em, task(folder), [Shift(em, seed=9)], folder / "out", settings=SETTINGS)
+    made = Shift(em)
+    made.__class__ = type("Other", (Shift,), {"settings": {"kind": "another"}})
+    run(em, order(folder, "leak"), always(made), folder / "out")
 
 
 @pytest.mark.parametrize(
     ("other", "what"),
     [
         (other_model, r"another model \(digest\)"),
-        (other_items, r"another data \(items\)"),
-        (other_data, r"another data \(sha256\)"),
-        (other_length, r"another settings \(max_new_tokens\)"),
-        (other_method, r"another method 'shift' \(seed\)"),
+        (other_items, r"another settings \(limit\)"),
+        (other_tasks, "another tasks"),
+        (other_data, r"another data \(items\.json\)"),
+        (other_protocol, r"another settings \(protocol\)"),
+        (other_method, r"another method 'shift' \(kind\)"),
     ],
 )
 def test_nothing_else_is_mixed_into_a_folder(
     em: EditableModel, tmp_path: Path, other: Callable[[EditableModel, Path], None], what: str
 ) -> None:
-    run(em, task(tmp_path), [Shift(em)], tmp_path / "out", settings=SETTINGS)
+    run(em, order(tmp_path, "leak"), always(Shift(em)), tmp_path / "out")
     before = {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()}
     with pytest.raises(InputError, match=what) as told:
         other(em, tmp_path)
@@ -221,27 +281,27 @@ def test_nothing_else_is_mixed_into_a_folder(
     assert {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()} == before
 
 
-def test_other_code_is_not_mixed_in(
+def test_other_code_is_not_mixed_in_and_its_file_is_named(
     em: EditableModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run(em, task(tmp_path), [prompted("none")], tmp_path / "out", settings=SETTINGS)
-    monkeypatch.setattr("monogram.bench.manifest.code_digest", lambda: "0" * 64)
-    with pytest.raises(InputError, match="another code"):
-        run(em, task(tmp_path), [prompted("none")], tmp_path / "out", settings=SETTINGS)
+    from monogram.bench import manifest
+
+    run(em, order(tmp_path, "leak"), always(prompted("none")), tmp_path / "out")
+    changed = {**manifest.code_digests(), "editors/rome.py": "0" * 32}
+    monkeypatch.setattr(manifest, "code_digests", lambda: changed)
+    with pytest.raises(InputError, match=r"another code \(editors/rome\.py\)"):
+        run(em, order(tmp_path, "leak"), always(prompted("none")), tmp_path / "out")
 
 
 def test_a_delta_that_came_out_differently_is_asked_again(em: EditableModel, tmp_path: Path) -> None:
-    """The same settings and another delta: answers of the two are not mixed in one item."""
-    shift = Shift(em)
-    run(em, task(tmp_path), [shift], tmp_path / "out", settings=SETTINGS)
+    """The same settings and another delta: answers of the two are not mixed in one state."""
+    run(em, order(tmp_path, "upqa"), always(Shift(em)), tmp_path / "out")
     path = tmp_path / "out" / "raw.jsonl"
-    kept = [line for line in raw_lines(tmp_path) if b'"product"' not in line]
-    path.write_bytes(b"".join(line + b"\n" for line in kept).replace(b'"delta": "', b'"delta": "0'))
-    run(em, task(tmp_path), [shift], tmp_path / "out", settings=SETTINGS)
-    lines = raw(tmp_path)
-    asked = Counter(r["kind"] for r in lines if r["method"] == "shift" and r["item"] == 0)
-    assert asked["direct"] == asked["prepare"] == 2
-    assert asked["product"] == 1
+    lines = [line for line in path.read_bytes().splitlines(keepends=True) if b'"kind": "product"' not in line]
+    path.write_bytes(b"".join(lines).replace(b'"delta": "', b'"delta": "0'))
+    run(em, order(tmp_path, "upqa"), always(Shift(em)), tmp_path / "out")
+    asked = Counter(r["kind"] for r in raw(tmp_path) if r["method"] == "shift" and r["item"] == "0")
+    assert (asked["direct"], asked["product"]) == (2, 1)
 
 
 def test_two_runs_cannot_write_in_one_folder(em: EditableModel, tmp_path: Path) -> None:
@@ -257,26 +317,29 @@ def test_a_file_where_the_folder_should_be_is_explained(em: EditableModel, tmp_p
 
 
 def test_progress_goes_up_to_its_total(em: EditableModel, tmp_path: Path) -> None:
-    told: dict[str, list[tuple[int, int]]] = {}
+    told: list[tuple[int, int]] = []
 
     def heard(what: str, done: int, total: int) -> None:
-        told.setdefault(what, []).append((done, total))
+        if what == session.MADE:
+            told.append((done, total))
 
-    measured(em, tmp_path, progress=heard)
-    for what in ("base answers", "shift: answers", "reminder: answers", "shift: preferences"):
-        done = [d for d, _ in told[what]]
-        assert done == sorted(done)
-        assert told[what][-1][0] == told[what][-1][1]
-
-
-def test_without_drift_nothing_is_said_of_it(em: EditableModel, tmp_path: Path) -> None:
-    made = Settings(max_new_tokens=3, drift=False)
-    summary = run(em, task(tmp_path, 1), [prompted("none")], tmp_path / "out", settings=made)
-    assert summary["none"]["drift"]["n"] == summary["none"]["top1"]["n"] == 0
-    assert summary["none"]["score"]["value"] is not None
+    run(em, order(tmp_path, *TASKS), always(*three(em)), tmp_path / "out", heard)
+    assert told == sorted(told)
+    assert told[-1][0] == told[-1][1] == len(told)
 
 
-def test_heads_are_the_first_tokens(em: EditableModel, whole: Path) -> None:
-    for record in raw(whole):
-        if "head" in record:
-            assert record["head"] == list(em.tokenizer(record["answer"]).input_ids[: session.HEAD])
+def test_a_command_is_told_as_it_could_be_typed() -> None:
+    shown = command_line("upqa,leak", data=(Path("/x/my items.json"), Path("b")), per_attribute=4, limit=None)
+    assert shown == "monogram bench upqa,leak --data 'my items.json' --data b --per-attribute 4"
+
+
+def test_asks_of_one_digest_are_the_same_for_the_base_model() -> None:
+    same = Ask("a", gold={"target": "x"}), Ask("b", gold={"target": "y"})
+    assert same[0].digest == same[1].digest != Ask("a", options=("x",)).digest
+
+
+def test_a_choice_is_kept_in_the_manifest(em: EditableModel, tmp_path: Path) -> None:
+    made = replace(order(tmp_path, "leak"), choice=Choice(per_attribute=1))
+    run(em, made, always(prompted("none")), tmp_path / "out")
+    kept = json.loads((tmp_path / "out" / "manifest.json").read_text())["settings"]
+    assert (kept["per_attribute"], kept["limit"], kept["protocol"]) == (1, None, "honest")

@@ -1,8 +1,8 @@
-"""bench finds its tasks as a plugin's would be found, and passes on what was typed."""
+"""bench finds its door as a plugin would be found, and passes on what was typed."""
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.metadata import EntryPoint, EntryPoints
 from pathlib import Path
 from typing import Any
@@ -10,37 +10,27 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
+from monogram.bench import door
 from monogram.cli.app import app
 from monogram.errors import InputError
+from monogram.models.editable import EditableModel
+from tests import tiny
+from tests.bench.records import HIKER, written
 
 
-class Task:
-    name, help = "echo", "Says what it was told."
+class Door:
+    """Says what it was told."""
 
-    def run(self, **told: Any) -> dict[str, Any]:
-        if told["methods"] == "nothing":
+    @staticmethod
+    def bench(tasks: Sequence[str], **told: Any) -> dict[str, Any]:
+        if told["methods"] == ["nothing"]:
             raise InputError("No such method.")
-        if told["progress"] is not None:
-            told["progress"]("echo", 1, 1)
-        return {"home": os.environ.get("MONOGRAM_HOME"), **{k: v for k, v in told.items() if k != "progress"}}
+        plain = {name: value for name, value in told.items() if name != "progress"}
+        return {"tasks": list(tasks), "home": os.environ.get("MONOGRAM_HOME"), **plain}
 
-    def table(self, summary: Mapping[str, Any]) -> str:
-        return f"| methods |\n| {summary['methods']} |"
-
-
-task = Task()
-
-
-@pytest.fixture(autouse=True)
-def points(monkeypatch: pytest.MonkeyPatch) -> None:
-    group = "monogram.tasks"
-    found = [EntryPoint("echo", "x:task", group), EntryPoint("upqa", "monogram.no_such_room:task", group)]
-    monkeypatch.setattr(EntryPoint, "load", lambda self: task if self.name == "echo" else _broken())
-    monkeypatch.setattr("importlib.metadata.entry_points", lambda group: EntryPoints(found))
-
-
-def _broken() -> None:
-    raise ImportError("No module named 'monogram.no_such_room'")
+    @staticmethod
+    def shown(tasks: Sequence[str], models: Sequence[str], summary: Mapping[str, Any]) -> str:
+        return f"| methods |\n| {','.join(summary['methods'])} |"
 
 
 def run(*words: str, expect: int = 0) -> Result:
@@ -49,38 +39,70 @@ def run(*words: str, expect: int = 0) -> Result:
     return result
 
 
-def test_what_was_typed_reaches_the_task(tmp_path: Path) -> None:
-    words = ["--data", "x.json", "--split", "test", "--methods", "none,neuron", "--per-attribute", "4"]
-    words += ["--out", str(tmp_path)]
-    told = json.loads(run("echo", *words, "--home", str(tmp_path), "--json").stdout)
-    assert told == {
+@pytest.fixture
+def told(monkeypatch: pytest.MonkeyPatch) -> None:
+    points = [EntryPoint("bench", "x:door", "monogram.doors")]
+    monkeypatch.setattr(EntryPoint, "load", lambda self: Door)
+    monkeypatch.setattr(
+        "importlib.metadata.entry_points", lambda **chosen: EntryPoints(points).select(**chosen)
+    )
+
+
+@pytest.mark.usefixtures("told")
+def test_what_was_typed_reaches_the_benchmark(tmp_path: Path) -> None:
+    words = ["--data", "x.json", "--data", "y", "--methods", "none,neuron", "--per-attribute", "4"]
+    words += ["--split", "test"]
+    words += ["--models", "a,b", "--seeds", "0,1", "--protocol", "paper", "--out", str(tmp_path)]
+    found = json.loads(run("upqa,leak", *words, "--home", str(tmp_path), "--json").stdout)
+    assert found == {
+        "tasks": ["upqa", "leak"],
         "home": str(tmp_path),
-        "data": "x.json",
-        "split": "test",
-        "methods": "none,neuron",
-        "model": "smollm2",
+        "data": ["x.json", "y"],
+        "methods": ["none", "neuron"],
+        "models": ["a", "b"],
         "limit": None,
+        "split": "test",
         "per_attribute": 4,
+        "seeds": [0, 1],
+        "protocol": "paper",
         "out": str(tmp_path),
-        "seed": 0,
     }
     assert os.environ.get("MONOGRAM_HOME") != str(tmp_path)
 
 
-def test_people_see_the_table(tmp_path: Path) -> None:
-    shown = run("echo", "--out", str(tmp_path)).stdout
+@pytest.mark.usefixtures("told")
+def test_people_see_the_table_and_where_the_rest_is(tmp_path: Path) -> None:
+    shown = run("upqa", "--out", str(tmp_path)).stdout
     assert "| methods |\n| none,neuron |" in shown
     assert str(tmp_path) in shown
+    assert "| neuron,neuron-plain |" in run("cost", "--out", str(tmp_path)).stdout
 
 
-def test_an_unknown_task_is_asked_about() -> None:
-    assert "Unknown task 'upqaa'. Did you mean 'upqa'?" in run("upqaa", expect=1).stderr
+@pytest.mark.usefixtures("told")
+def test_trouble_is_explained() -> None:
+    assert run("upqa", "--methods", "nothing", expect=1).stderr == "Error: No such method.\n"
+    run("upqa", "--limit", "3", "--per-attribute", "4", expect=2)
+    assert "whole numbers" in run("upqa", "--seeds", "0,x", expect=2).stderr
 
 
-def test_a_task_that_cannot_be_loaded_or_run_is_explained() -> None:
-    assert "cannot be loaded" in run("upqa", expect=1).stderr
-    assert run("echo", "--methods", "nothing", expect=1).stderr == "Error: No such method.\n"
+def test_unknown_names_and_bad_records_are_told_before_a_model_is_loaded(tmp_path: Path) -> None:
+    out = ["--out", str(tmp_path / "out"), "--model", "never loaded"]
+    assert "Unknown task 'upqaa'. Did you mean 'upqa'?" in run("upqaa", *out, expect=1).stderr
+    assert "Did you mean 'reminder'" in run("upqa", "--methods", "remainder", *out, expect=1).stderr
+    assert "Did you mean 'paper'" in run("upqa", "--protocol", "papers", *out, expect=1).stderr
+    bad = written(tmp_path, [{**HIKER, "target": 3}])
+    assert "record 0: the field 'target'" in run("upqa", "--data", str(bad), *out, expect=1).stderr
+    assert not (tmp_path / "out").exists()
 
 
-def test_limits_exclude_each_other() -> None:
-    run("echo", "--limit", "3", "--per-attribute", "4", expect=2)
+def test_a_run_from_the_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    em = tiny.editable(max_position_embeddings=1024)
+    monkeypatch.setattr(EditableModel, "load", lambda name, progress: {"tiny": em}[name])
+    monkeypatch.setattr("monogram.bench.protocol.LONGEST", 2)
+    words = ["--data", str(written(tmp_path)), "--methods", "none", "--model", "tiny", "--limit", "1"]
+    summary = json.loads(run("leak", *words, "--out", str(tmp_path / "out"), "--json").stdout)
+    assert json.loads((tmp_path / "out" / "summary.json").read_text()) == summary
+    assert summary["none"]["leak"]["n"] == 3
+    told = json.loads((tmp_path / "out" / "run.json").read_text())["run"]["command"]
+    assert told.startswith("monogram bench leak --data items.json --methods none --models tiny --limit 1")
+    assert "leak" in door.shown(["leak"], ["tiny"], summary)

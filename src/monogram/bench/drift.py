@@ -7,19 +7,15 @@ computed the same way for the base model and for an edit.
 from __future__ import annotations
 
 import inspect
-from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from functools import cached_property
-from typing import Any
 
 import torch
 from torch import Tensor
 
-from monogram.bench.items import Item
-from monogram.bench.methods import Prepared
+from monogram.bench.methods import Wrap
 from monogram.delta import Delta
 from monogram.models.attach import attach
+from monogram.models.chat import Message
 from monogram.models.editable import EditableModel
 
 
@@ -58,56 +54,34 @@ def compared(base: Tensor, edited: Tensor) -> tuple[float, bool]:
     return max(kl, 0.0), int(base.argmax()) == int(edited.argmax())
 
 
-@dataclass(frozen=True)
-class Drift:
-    """One preference's drift, prompt by prompt."""
-
-    kl: tuple[float, ...]
-    """KL(base ‖ edited) of the next token, in nats."""
-    agrees: tuple[bool, ...]
-    """Whether the likeliest next token is the base model's."""
-
-    def as_record(self) -> dict[str, Any]:
-        """Plain data, for raw.jsonl."""
-        return {"kl": list(self.kl), "agrees": list(self.agrees)}
-
-
-class DriftProbe:
-    """The drift prompts, with the base model's next token on each, taken once.
+class NextToken:
+    """The next token after conversations, held against the base model's, which is taken once.
 
     Args:
         model: the base model.
-        prompts: what is asked; each is one message of the user.
         batch_size: rows that run together.
     """
 
-    def __init__(self, model: EditableModel, prompts: Sequence[str], batch_size: int = 16) -> None:
+    def __init__(self, model: EditableModel, batch_size: int = 16) -> None:
         self.model = model
-        self.chats = [[{"role": "user", "content": text}] for text in prompts]
         self.batch_size = batch_size
+        self._base: dict[tuple[int, ...], Tensor] = {}
 
-    @cached_property
-    def _base(self) -> dict[int, Tensor]:
-        rows = [self.model.chat_ids(chat) for chat in self.chats]
-        return dict(next_token(self.model, rows, [None] * len(rows), self.batch_size))
+    def measure(
+        self, chats: Sequence[Sequence[Message]], delta: Delta | None, wrap: Wrap
+    ) -> list[tuple[float, bool]]:
+        """(KL(base ‖ changed) in nats, whether the likeliest token is the base model's), chat by chat.
 
-    def measure(self, ready: Sequence[tuple[Item, Prepared]]) -> Iterator[tuple[Item, Drift]]:
-        """The drift of each, in order. What leaves model and prompt alone is not run: its drift is 0."""
-        found: dict[int, dict[int, tuple[float, bool]]] = defaultdict(dict)
-        rows: list[list[int]] = []
-        owners: list[tuple[int, int]] = []  # place in `ready`, place of the prompt
-        for prompt, before in enumerate(self.chats):
-            for place, (_, prepared) in enumerate(ready):
-                after = prepared.wrap(before)
-                if prepared.delta is None and after == before:
-                    found[place][prompt] = (0.0, True)
-                else:
-                    rows.append(self.model.chat_ids(after))
-                    owners.append((place, prompt))
-        deltas = [ready[place][1].delta for place, _ in owners]
-        for row, edited in next_token(self.model, rows, deltas, self.batch_size):
-            place, prompt = owners[row]
-            found[place][prompt] = compared(self._base[prompt], edited)
-        for place, (item, _) in enumerate(ready):
-            told = [found[place][prompt] for prompt in range(len(self.chats))]
-            yield item, Drift(tuple(kl for kl, _ in told), tuple(same for _, same in told))
+        What leaves model and conversation alone is not run: it is (0, True).
+        """
+        found = [(0.0, True)] * len(chats)
+        before = [self.model.chat_ids(chat) for chat in chats]
+        after = [self.model.chat_ids(wrap(chat)) for chat in chats]
+        left = [i for i in range(len(chats)) if delta is not None or after[i] != before[i]]
+        fresh = [before[i] for i in left if tuple(before[i]) not in self._base]
+        for row, logs in next_token(self.model, fresh, [None] * len(fresh), self.batch_size):
+            self._base[tuple(fresh[row])] = logs
+        rows = [after[i] for i in left]
+        for row, logs in next_token(self.model, rows, [delta] * len(rows), self.batch_size):
+            found[left[row]] = compared(self._base[tuple(before[left[row]])], logs)
+        return found

@@ -7,19 +7,29 @@ Imports no torch.
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
+from monogram.bench.records import field, read_records
 from monogram.errors import InputError, MonogramError
 from monogram.preferences import MAX_STATEMENT, Polarity, Preference
 
 LISTS = ("attribute_type", "question", "target")
 TEXTS = ("input_attribute", "question_paraphrased", "implicit_question", "product_recommendation_question")
+
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Which of the records are asked: the first `limit`, or the first `per_attribute` of each attribute."""
+
+    limit: int | None = None
+    per_attribute: int | None = None
 
 
 @dataclass(frozen=True)
@@ -40,15 +50,28 @@ class Item:
     questions: tuple[str, ...] = ()
     targets: tuple[str, ...] = ()
     person: str = ""
-    """Whose it is; empty where every record is a person of its own. Only the project's own set tells, as the
-    next two."""
+    """Whose it is; empty where every record is a person of its own. Only the project's own set tells this and
+    what follows.
+    """
     polarity: Polarity | None = None
+    """None: the table's."""
     leak: str = ""
     """The direct question about somebody else."""
+    name: str = ""
+    """What the file calls the record; its place where it has no names."""
+    variants: tuple[str, ...] = ()
+    """Other wordings of the target that an answer may use."""
+    later: tuple[str, ...] = ()
+    """What the target becomes later: changes of mind."""
+    avoided: tuple[str, ...] = ()
+    """Words whose recommendation would be a violation; the target itself where there are none."""
+    temptation: str = ""
+    """A question that the unknowing would answer with something avoided."""
 
-    def preference(self, polarity: str = "likes") -> Preference:
-        """The preference that the record stands for."""
-        return Preference.checked(self.attribute, self.target, self.statement, polarity)
+    @property
+    def id(self) -> str:
+        """What rows call the record."""
+        return self.name or str(self.index)
 
 
 @dataclass(frozen=True)
@@ -71,26 +94,31 @@ class ItemFile:
         """The file with one person's records alone."""
         return replace(self, items=tuple(item for item in self.items if item.person == person))
 
-    def select(self, *, limit: int | None = None, per_attribute: int | None = None) -> tuple[Item, ...]:
-        """The first `limit` records, or the first `per_attribute` of each attribute, in the file's order.
+    def select(self, choice: Choice) -> tuple[Item, ...]:
+        """The chosen records, see `first`."""
+        return first(self.items, lambda item: item.attribute, choice)
 
-        Raises:
-            InputError: both are given, or one is below 1.
-        """
-        if limit is not None and per_attribute is not None:
-            raise InputError("Both a limit and a number per attribute were given; give one of them.")
-        for what, number in (("limit", limit), ("number per attribute", per_attribute)):
-            if number is not None and number < 1:
-                raise InputError(f"The {what} is {number}; it must be at least 1.")
-        if per_attribute is None:
-            return self.items[:limit]
-        seen: Counter[str] = Counter()
-        chosen = []
-        for item in self.items:
-            seen[item.attribute.casefold()] += 1
-            if seen[item.attribute.casefold()] <= per_attribute:
-                chosen.append(item)
-        return tuple(chosen)
+
+def first(records: Iterable[T], attribute: Callable[[T], str], choice: Choice) -> tuple[T, ...]:
+    """The first `limit` records, or the first `per_attribute` of each attribute, in their order.
+
+    Raises:
+        InputError: both are given, or one is below 1.
+    """
+    if choice.limit is not None and choice.per_attribute is not None:
+        raise InputError("Both a limit and a number per attribute were given; give one of them.")
+    for what, number in (("limit", choice.limit), ("number per attribute", choice.per_attribute)):
+        if number is not None and number < 1:
+            raise InputError(f"The {what} is {number}; it must be at least 1.")
+    if choice.per_attribute is None:
+        return tuple(records)[: choice.limit]
+    seen: Counter[str] = Counter()
+    found = []
+    for record in records:
+        seen[attribute(record).casefold()] += 1
+        if seen[attribute(record).casefold()] <= choice.per_attribute:
+            found.append(record)
+    return tuple(found)
 
 
 def load_items(path: Path | str) -> ItemFile:
@@ -99,30 +127,12 @@ def load_items(path: Path | str) -> ItemFile:
     Raises:
         InputError: no such file, no JSON, or a record that cannot be used (file, record and field are named).
     """
-    path = Path(path)
-    try:
-        raw = path.read_bytes()
-    except OSError as error:
-        raise InputError(
-            f"The data file {path} cannot be read: {error.strerror}. Give --data a file."
-        ) from error
-    try:
-        records = json.loads(raw.decode("utf-8-sig"))
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path} is no UTF-8 text (byte {error.start}). Save it as UTF-8.") from error
-    except json.JSONDecodeError as error:
-        raise InputError(f"{path}, line {error.lineno}: no JSON ({error.msg}).") from error
-    if not isinstance(records, list) or not records:
-        found = "an empty list" if isinstance(records, list) else type(records).__name__
-        raise InputError(f"{path} must hold a JSON list of records, but it holds {found}.")
-    items = tuple(_item(path, index, record) for index, record in enumerate(records))
-    return ItemFile(path, hashlib.sha256(raw).hexdigest(), items)
+    file = read_records(Path(path))
+    items = tuple(_item(*place) for place in file.each())
+    return ItemFile(file.path, file.sha256, items)
 
 
-def _item(path: Path, index: int, record: Any) -> Item:
-    where = f"{path}, record {index}"
-    if not isinstance(record, Mapping):
-        raise InputError(f"{where}: must be an object with fields, but it is {type(record).__name__}.")
+def _item(where: str, index: int, record: Mapping[str, Any]) -> Item:
     lists = {name: _entries(where, record, name) for name in LISTS}
     single = {name: isinstance(record[name], str) for name in LISTS}
     if len(set(single.values())) > 1:
@@ -134,7 +144,7 @@ def _item(path: Path, index: int, record: Any) -> Item:
     if len(set(sizes.values())) > 1:
         told = ", ".join(f"{name} {size}" for name, size in sizes.items())
         raise InputError(f"{where}: these lists must have equal lengths, but they have {told}.")
-    texts = {name: _text(where, name, _field(where, record, name)) for name in TEXTS}
+    texts = {name: _text(where, name, field(where, record, name)) for name in TEXTS}
     attribute, question, target = (lists[name][-1] for name in LISTS)
     many = not single["target"]
     return Item(
@@ -152,15 +162,9 @@ def _item(path: Path, index: int, record: Any) -> Item:
     )
 
 
-def _field(where: str, record: Mapping[str, Any], name: str) -> Any:
-    if name not in record:
-        raise InputError(f"{where}: the field '{name}' is missing.")
-    return record[name]
-
-
 def _entries(where: str, record: Mapping[str, Any], name: str) -> tuple[str, ...]:
     """A field that is a text or a list of texts, as a tuple of texts."""
-    value = _field(where, record, name)
+    value = field(where, record, name)
     if isinstance(value, str):
         return (_text(where, name, value),)
     if not isinstance(value, list) or not value:

@@ -22,33 +22,33 @@ from monogram.errors import InputError
 from monogram.files import write_text
 from monogram.models.editable import EditableModel
 
-FORMAT = 1
-GUARDED = ("format", "task", "model", "data", "settings", "code")
-NOT_MEASURED = ("cli", "serving", "store")
+FORMAT = 2
+GUARDED = ("format", "tasks", "model", "data", "settings", "code")
+NOT_MEASURED = ("cli", "serving", "store", "bench/report.py")
 """Rooms whose code cannot change a result."""
 
 
 def manifest(
     *,
-    task: str,
+    tasks: Sequence[str],
     model: EditableModel,
-    data: Mapping[str, Any],
+    data: Mapping[str, str],
     settings: Mapping[str, Any],
     methods: Mapping[str, Any],
 ) -> dict[str, Any]:
     """What this run is made with, as plain data.
 
     Args:
-        task: its name.
+        tasks: their names.
         model: what is measured; its weights' digest and its chat template are kept.
-        data: file name, sha256, chosen items.
-        settings: what changes answers (longest answer, number of questions).
+        data: file name -> sha256.
+        settings: what changes answers (protocol, chosen records, longest answer, number of questions).
         methods: name -> settings of the method.
     """
     template = str(getattr(model.tokenizer, "chat_template", None) or "plain")
     made = {
         "format": FORMAT,
-        "task": task,
+        "tasks": list(tasks),
         "model": {
             "name": model.name,
             "digest": model.digest,
@@ -56,8 +56,8 @@ def manifest(
             "template": hashlib.sha256(template.encode("utf-8")).hexdigest(),
         },
         "data": dict(data),
-        "settings": dict(settings),
-        "code": code_digest(),
+        "settings": plain(settings),
+        "code": code_digests(),
         "methods": {name: plain(chosen) for name, chosen in methods.items()},
         "versions": {
             "monogram": monogram.__version__,
@@ -99,17 +99,21 @@ def guard(folder: Path, now: Mapping[str, Any]) -> dict[str, Any]:
     return kept
 
 
-def code_digest() -> str:
-    """sha256 of the package's code and data, the rooms that cannot change a result left out."""
+def code_digests() -> dict[str, str]:
+    """File of the package's code and data -> sha256 (its first half), the rooms that cannot change a result
+    left out.
+    """
     root = Path(monogram.__file__).parent
-    total = hashlib.sha256()
+    found = {}
     for path in sorted(root.rglob("*")):
         place = path.relative_to(root)
-        if path.suffix in (".py", ".toml", ".txt", ".json", ".jsonl") and place.parts[0] not in NOT_MEASURED:
-            content = path.read_bytes()
-            total.update(f"{place.as_posix()} {len(content)}\n".encode())
-            total.update(content)
-    return total.hexdigest()
+        if path.suffix in (".py", ".toml", ".txt", ".json", ".jsonl") and not _unmeasured(place.as_posix()):
+            found[place.as_posix()] = hashlib.sha256(path.read_bytes()).hexdigest()[:32]
+    return found
+
+
+def _unmeasured(place: str) -> bool:
+    return any(place == room or place.startswith(f"{room}/") for room in NOT_MEASURED)
 
 
 def plain(value: Any) -> Any:
@@ -144,8 +148,9 @@ def _read(path: Path) -> dict[str, Any] | None:
 def _refusal(folder: Path, what: str, before: Any, now: Any) -> str:
     """Which entry differs, on one line."""
     if isinstance(before, Mapping) and isinstance(now, Mapping):
-        names = [name for name in (*before, *now) if before.get(name) != now.get(name)]
-        what = f"{what} ({names[0]})"
+        names = list(dict.fromkeys(n for n in (*before, *now) if before.get(n) != now.get(n)))
+        more = f" and {len(names) - 1} more" if len(names) > 1 else ""
+        what = f"{what} ({names[0]}{more})"
         before, now = before.get(names[0]), now.get(names[0])
     return (
         f"{folder} holds results made with another {what}: {_shown(before)}, now {_shown(now)}. "

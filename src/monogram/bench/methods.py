@@ -1,24 +1,24 @@
-"""One protocol over everything that makes a model know a preference: prompting baselines and editors."""
+"""One protocol over everything that makes a model know preferences: prompting baselines and editors."""
 
 from __future__ import annotations
 
+import hashlib
+import json
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, is_dataclass, replace
 from typing import Any, Protocol
 
-from monogram.bench.items import Item
+from monogram.bench.facts import Fact
 from monogram.bench.manifest import plain
 from monogram.clusters.cluster import Cluster
-from monogram.clusters.expand import expand, expand_from_lists
-from monogram.clusters.table import table
+from monogram.clusters.expand import expand_all, expand_from_lists
 from monogram.delta import Delta
 from monogram.editors.base import Editor
 from monogram.editors.registry import editor, editor_names
 from monogram.errors import InputError, unknown
 from monogram.models.chat import Message
 from monogram.models.editable import EditableModel
-from monogram.preferences import Preference
 from monogram.prompting.base import Prompting
 from monogram.prompting.registry import baselines
 
@@ -37,12 +37,22 @@ class Prepared:
     delta: Delta | None
     wrap: Wrap
     seconds: float
-    """What it took to take the preference in."""
+    """What it took to take the preferences in."""
     details: Mapping[str, Any] = field(default_factory=dict)
+    respond: Callable[[Sequence[Message]], str] | None = None
+    """How it answers, where one pass of the model over the wrapped conversation is not all of it."""
+
+    @property
+    def digest(self) -> str:
+        """What it is, to the bit: the delta's digest, or that of what it puts around a question."""
+        if self.delta is not None:
+            return self.delta.digest
+        chat = self.wrap([{"role": "user", "content": "?"}])
+        return hashlib.sha256(json.dumps(chat, sort_keys=True).encode()).hexdigest()
 
 
 class Method(Protocol):
-    """Something that can be made to know one preference."""
+    """Something that can be made to know preferences."""
 
     @property
     def name(self) -> str:
@@ -50,18 +60,17 @@ class Method(Protocol):
 
     @property
     def settings(self) -> Mapping[str, Any]:
-        """What it is done with; two runs in one folder must agree on it."""
+        """What it is done with; two runs in one folder must agree on it. `seed` where it draws."""
 
-    def prepare(self, item: Item) -> Prepared:
-        """Take the item's preference in, alone, on the base model."""
+    def prepare(self, facts: Sequence[Fact]) -> Prepared:
+        """Take a person's preferences in, all of them, on the base model; none: the base model."""
 
 
 class Prompted:
     """A prompting baseline as a method."""
 
-    def __init__(self, baseline: Prompting, preference: Callable[[Item], Preference]) -> None:
+    def __init__(self, baseline: Prompting) -> None:
         self.baseline = baseline
-        self.preference = preference
 
     @property
     def name(self) -> str:
@@ -71,39 +80,31 @@ class Prompted:
     def settings(self) -> Mapping[str, Any]:
         return {"kind": "prompting"}
 
-    def prepare(self, item: Item) -> Prepared:
+    def prepare(self, facts: Sequence[Fact]) -> Prepared:
         start = time.perf_counter()
-        preference = self.preference(item)
+        known = [fact.preference for fact in facts]
         return Prepared(
             delta=None,
-            wrap=lambda messages: self.baseline.wrap(messages, [preference]),
+            wrap=lambda messages: self.baseline.wrap(messages, known),
             seconds=time.perf_counter() - start,
         )
 
 
 class Edited:
-    """An editor as a method: the preference's cluster, without what is asked, edited into the base model.
+    """An editor as a method: the preferences' clusters, without what is asked, edited into the base model.
 
     Args:
         model: the base model.
         editor: how it is edited.
-        preference: item -> its preference.
-        asked: every question that is evaluated; no phrasing of a cluster may equal or nearly equal one.
-        by_synonym: whether the cluster is made from the file's own lists, where the item has them.
+        asked: every text that is evaluated; no phrasing of a cluster may equal or nearly equal one.
+        by_synonym: whether clusters are made from the data's own lists, where a fact has them.
     """
 
     def __init__(
-        self,
-        model: EditableModel,
-        editor: Editor,
-        preference: Callable[[Item], Preference],
-        asked: Sequence[str],
-        *,
-        by_synonym: bool = False,
+        self, model: EditableModel, editor: Editor, asked: Sequence[str], *, by_synonym: bool = False
     ) -> None:
         self.model = model
         self.editor = editor
-        self.preference = preference
         self.asked = tuple(asked)
         self.by_synonym = by_synonym
 
@@ -113,46 +114,50 @@ class Edited:
 
     @property
     def settings(self) -> Mapping[str, Any]:
+        config = self.editor.config
         return {
             "kind": "editor",
-            "config": self.editor.config,
+            "config": config,
             "similarity": SIMILARITY,
             "by_synonym": self.by_synonym,
+            **({} if (seed := _seed(config)) is None else {"seed": seed}),
         }
 
-    def prepare(self, item: Item) -> Prepared:
-        cluster = self.cluster(item)
+    def prepare(self, facts: Sequence[Fact]) -> Prepared:
+        clusters = self.clusters(facts)
+        if not clusters:
+            return Prepared(None, _unchanged, 0.0)
         start = time.perf_counter()
-        edit = self.editor.edit(self.model, [cluster])
+        edit = self.editor.edit(self.model, clusters)
         seconds = time.perf_counter() - start
         details = {
-            "phrasings": len(cluster.train),
-            "contrast": len(cluster.contrast),
-            "dropped": cluster.dropped,
+            "phrasings": sum(len(cluster.train) for cluster in clusters),
+            "contrast": sum(len(cluster.contrast) for cluster in clusters),
+            "dropped": sum(cluster.dropped for cluster in clusters),
             "rank": edit.delta.rank,
             "nbytes": edit.delta.nbytes,
             "edit": plain(edit.details),
         }
         return Prepared(edit.delta, _unchanged, seconds, details)
 
-    def cluster(self, item: Item) -> Cluster:
-        """The item's cluster without what is asked.
+    def clusters(self, facts: Sequence[Fact]) -> list[Cluster]:
+        """The facts' clusters without what is asked.
 
         Raises:
             InputError: nothing is left to train on.
         """
-        preference = self.preference(item)
-        if self.by_synonym and item.questions:
-            whole = expand_from_lists(preference, item.attributes, item.questions, item.targets)
-        else:
-            whole = expand(preference)
-        cluster = whole.without(self.asked, SIMILARITY)
-        if not cluster.train:
-            raise InputError(
-                f"No phrasing is left to train {self.name} on for record {item.index} ({item.attribute}): "
-                f"all {cluster.dropped} equal an evaluated question. Leave the method out, or the record."
-            )
-        return cluster
+        listed = [fact for fact in facts if self.by_synonym and fact.questions]
+        whole = [expand_from_lists(f.preference, f.attributes, f.questions, f.targets) for f in listed]
+        whole += expand_all(fact.preference for fact in facts if fact not in listed)
+        clusters = [cluster.without(self.asked, SIMILARITY) for cluster in whole]
+        for cluster in clusters:
+            if not cluster.train:
+                raise InputError(
+                    f"No phrasing is left to train {self.name} on for {cluster.preference.attribute} "
+                    f"'{cluster.preference.target}': all {cluster.dropped} equal an evaluated question. "
+                    "Leave the method out, or the record."
+                )
+        return clusters
 
 
 def known() -> list[str]:
@@ -183,41 +188,49 @@ def methods(
     model: EditableModel,
     asked: Sequence[str],
     settings: Mapping[str, Mapping[str, Any]] | None = None,
+    seed: int = 0,
 ) -> list[Method]:
-    """Methods by name, see `chosen`.
+    """Methods by name, see `chosen`, the cheap ones first: prompting, then editors as asked.
 
     Args:
         names: what is compared.
         model: the base model.
-        asked: every question that is evaluated (`Upqa.asked`).
+        asked: every text that is evaluated (`Plan.asked`).
         settings: editor -> its settings, where they are not the defaults.
+        seed: of the editors that draw.
 
     Raises:
         UnknownNameError: a name that is no method.
         InputError: no name at all, or a setting that an editor does not have.
     """
-    prompting, preference = baselines(), preferences()
+    prompting = baselines()
     made: list[Method] = []
-    for name in chosen(names):
+    for name in sorted(chosen(names), key=lambda name: name not in prompting):
         if name in prompting:
-            made.append(Prompted(prompting[name], preference))
+            made.append(Prompted(prompting[name]))
         else:
             how = editor(name, **(settings or {}).get(name, {}))
-            made.append(Edited(model, how, preference, asked, by_synonym=name in BY_SYNONYM))
+            how.config = _seeded(how.config, seed)
+            made.append(Edited(model, how, asked, by_synonym=name in BY_SYNONYM))
     return made
 
 
-def preferences() -> Callable[[Item], Preference]:
-    """Item -> its preference, with its own polarity, else the one that the table gives its attribute, else
-    `likes`.
-    """
-    attributes = table()
+def _seeded(config: Any, seed: int) -> Any:
+    """An editor's configuration with this seed, its value step's too; as it is where nothing draws."""
+    if not is_dataclass(config) or isinstance(config, type):
+        return config
+    if hasattr(config, "seed"):
+        config = replace(config, seed=seed)
+    value = getattr(config, "value", None)
+    if hasattr(value, "seed"):
+        config = replace(config, value=_seeded(value, seed))
+    return config
 
-    def preference(item: Item) -> Preference:
-        found = attributes.find(item.attribute)
-        return item.preference(item.polarity or ("likes" if found is None else found.polarity))
 
-    return preference
+def _seed(config: Any) -> int | None:
+    """The seed of an editor's configuration, or of its value step; None where nothing draws."""
+    found = getattr(config, "seed", getattr(getattr(config, "value", None), "seed", None))
+    return None if found is None else int(found)
 
 
 def _unchanged(messages: Sequence[Message]) -> list[dict[str, str]]:

@@ -113,7 +113,8 @@ def own_items(split: str = "development") -> ItemFile:
     """
     people = own_people(split)
     digest = hashlib.sha256(repr([asdict(person) for person in people]).encode("utf-8")).hexdigest()
-    items = tuple(_item(place, *told) for place, told in enumerate(_in_turn(people)))
+    later = {change.before: (change.target,) for person in people for change in person.changes}
+    items = tuple(_item(place, *told, later) for place, told in enumerate(_in_turn(people)))
     return ItemFile(Path(f"own-{split}"), digest, items)
 
 
@@ -137,7 +138,7 @@ def _in_turn(people: Iterable[OwnPerson]) -> Iterator[tuple[str, OwnPreference]]
         yield from (told for told in row if told is not None)
 
 
-def _item(index: int, person: str, told: OwnPreference) -> Item:
+def _item(index: int, person: str, told: OwnPreference, later: Mapping[str, tuple[str, ...]]) -> Item:
     return Item(
         index=index,
         attribute=told.attribute,
@@ -150,4 +151,9 @@ def _item(index: int, person: str, told: OwnPreference) -> Item:
         person=person,
         polarity=told.polarity,
         leak=told.leak,
+        name=told.id,
+        variants=told.variants,
+        later=later.get(told.id, ()),
+        avoided=told.avoided,
+        temptation=told.temptation,
     )

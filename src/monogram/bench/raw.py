@@ -1,8 +1,7 @@
-"""raw.jsonl: one line per (method, item, question kind, variant), on the disk before the next one is made.
+"""raw.jsonl: one line per (method, seed, task, item, kind, variant), on the disk before the next one is made.
 
 A run that was killed goes on where it stopped: what is there is read back by key, and a last line that
-was not finished is dropped. A new `prepare` line with another delta voids the answers given under the old
-one.
+was not finished is dropped. A new `prepare` line with another delta voids what was asked under the old one.
 """
 
 from __future__ import annotations
@@ -18,14 +17,20 @@ from monogram.errors import DiskFullError, InputError
 from monogram.files import is_disk_full
 
 Record = Mapping[str, Any]
-Key = tuple[str, int, str, str]
+Key = tuple[str, int, str, str, str, str]
 BASE = "base"
-"""The method of lines that hold the base model's own answers, shared by all methods; their item is -1."""
+"""The method of lines that hold what the base model does with an ask, shared by all methods; their variant is
+the ask's digest."""
+PREPARE = "prepare"
+"""The kind of lines that tell what it took to take a state's preferences in; their item is the state."""
+SKIPPED = "skipped"
+"""The kind of lines that say why something could not be asked."""
 
 
 def key(record: Record) -> Key:
     """What makes a line this one."""
-    return record["method"], record["item"], record["kind"], record.get("variant", "")
+    method, seed, task, item, kind = (record[name] for name in ("method", "seed", "task", "item", "kind"))
+    return method, seed, task, item, kind, record.get("variant", "")
 
 
 class RawLog:
@@ -83,10 +88,11 @@ class RawLog:
     def _take(self, record: Record) -> None:
         place = key(record)
         before = self.records.get(place)
-        if record["kind"] == "prepare" and before is not None and before["delta"] != record["delta"]:
-            void = [k for k in self.records if k[:2] == place[:2]]
-            for k in void:
-                del self.records[k]
+        if record["kind"] == PREPARE and before is not None and before["delta"] != record["delta"]:
+            mine = [(k, r) for k, r in self.records.items() if k[:2] == place[:2]]
+            for k, r in mine:
+                if r.get("state") == record["state"]:
+                    del self.records[k]
         self.records[place] = record
 
 

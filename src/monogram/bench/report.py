@@ -2,67 +2,62 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from monogram.bench.intervals import Figure
+from monogram.bench.tasks.base import Task
 
 Summary = Mapping[str, Mapping[str, Figure]]
 
-UPQA = {
-    "score": "score",
-    "direct": "direct",
-    "paraphrased": "paraphrased",
-    "implicit": "implicit",
-    "product": "product",
-    "leak": "leak ↓",
-    "crosstalk": "crosstalk ↓",
-    "crosstalk_changed": "crosstalk, answer changed ↓",
-    "drift": "drift, KL ↓",
-    "top1": "top-1 agreement",
-    "terse": "terse ↓",
-    "repetition": "repetition ↓",
-    "implicit_assistant": "implicit, put to the assistant",
-    "contains_direct": "contains: direct",
-    "contains_paraphrased": "contains: paraphrased",
-    "contains_implicit": "contains: implicit",
-    "contains_product": "contains: product",
+FIRST = {"score": "score"}
+LAST = {
     "seconds_per_preference": "seconds per preference ↓",
     "prompt_tokens": "prompt tokens added ↓",
     "phrasings": "phrasings trained on",
     "dropped": "phrasings dropped, too near a question",
-    "excluded": "left out of recall (no telling word)",
+    "rank": "rank per preference",
+    "nbytes": "bytes per preference ↓",
 }
-COST = {
-    "seconds_per_preference": "seconds per preference, median ↓",
-    "ratio": "times the first method's",
-    "steps": "steps",
-    "loss": "loss at the end",
-    "residual_difference": "residual differs by, at most",
-    "residual_relative": "the same, of its length",
-    "loss_difference": "losses differ by, at most",
-}
-AMONG = {
-    "alone": "seconds of an add, nothing else there, median ↓",
-    "among": "of the same add among the others ↓",
-    "among_ratio": "times the add alone ↓",
-    "forget": "seconds of forgetting one of the others ↓",
-    "forget_ratio": "times the add alone ↓",
-}
-DIGITS = {"drift": ".4f", "prompt_tokens": ".0f", "phrasings": ".0f", "dropped": ".1f", "steps": ".0f"}
+DIGITS = {"drift": ".4f", "drift_system": ".4f"}
+DIGITS |= dict.fromkeys(("prompt_tokens", "phrasings", "steps", "rank", "nbytes"), ".0f")
 DIGITS |= dict.fromkeys(("residual_difference", "residual_relative", "loss_difference"), ".1e")
+DIGITS |= {"dropped": ".1f", "bytes": ".0f", "first_token": ".3f"}
 
 
-def markdown(summary: Summary, run: Mapping[str, Any]) -> str:
-    """The report of a run of `upqa`.
+def markdown(summary: Summary, tasks: Sequence[Task], run: Mapping[str, Any]) -> str:
+    """The report of a run.
 
     Args:
         summary: method -> metric -> figure.
-        run: what it was made with: task, model, data, settings, command.
+        tasks: what was run.
+        run: what it was made with: tasks, model, data, settings, command, what was skipped.
     """
     below = "With 95 % intervals (Wilson for rates, bootstrap otherwise) and n. ↓: lower is better."
-    parts = [f"# {run.get('task', 'bench')}", "", *facts(run), "", table(summary, UPQA), "", below, ""]
+    parts = [f"# {', '.join(run.get('tasks', [])) or 'bench'}", "", *facts(run), ""]
+    parts += [table(summary, headings(summary, tasks)), "", below, ""]
+    if left := run.get("skipped"):
+        parts += ["## Not run", "", *(_why(entry) for entry in left), ""]
     return "\n".join(parts)
+
+
+def headings(summary: Summary, tasks: Sequence[Task]) -> dict[str, str]:
+    """Metric -> what its row is called, in the order of a table."""
+    there = dict.fromkeys(metric for figures in summary.values() for metric in figures)
+    found = dict(FIRST)
+    for task in tasks:
+        for metric in (*task.headings, *there):
+            if metric not in LAST and (heading := task.heading(metric)) is not None:
+                found.setdefault(metric, heading)
+    return found | LAST
+
+
+def _why(entry: Mapping[str, str]) -> str:
+    what = " ".join(entry[name] for name in ("method", "task") if entry[name] not in ("", "base"))
+    items = f" ({entry['items']})" if entry["items"] else ""
+    return f"- {what}{items}: {entry['why']}"
 
 
 def facts(run: Mapping[str, Any]) -> list[str]:
@@ -70,13 +65,18 @@ def facts(run: Mapping[str, Any]) -> list[str]:
     model, data, settings = (run.get(part) or {} for part in ("model", "data", "settings"))
     told = {
         "model": f"{model.get('name')} ({str(model.get('digest'))[:12]}, {model.get('dtype')})",
-        "data": f"{data.get('file')} ({str(data.get('sha256'))[:12]}), {len(data.get('items', []))} items",
-        "settings": ", ".join(f"{name} {value}" for name, value in settings.items()),
-        "code": str(run.get("code"))[:12],
-        "seed": run.get("seed"),
+        "data": ", ".join(f"{name} ({digest[:12]})" for name, digest in data.items()),
+        "settings": ", ".join(f"{name} {value}" for name, value in settings.items() if value is not None),
+        "code": digest_of(run.get("code") or {})[:12],
+        "seeds": ", ".join(map(str, run.get("seeds", []))) or None,
         "command": f"`{run['command']}`" if run.get("command") else None,
     }
-    return [f"- {name}: {fact}" for name, fact in told.items() if fact is not None]
+    return [f"- {name}: {fact}" for name, fact in told.items() if fact]
+
+
+def digest_of(files: Mapping[str, str]) -> str:
+    """One sha256 over the digests of many files."""
+    return hashlib.sha256("\n".join(f"{name} {files[name]}" for name in sorted(files)).encode()).hexdigest()
 
 
 def table(summary: Summary, metrics: Mapping[str, str]) -> str:
@@ -111,7 +111,7 @@ def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
 def _cell(name: str, figure: Figure | None) -> str:
     if figure is None or figure.value is None:
         return "–"
-    form = DIGITS.get(name, ".2f")
+    form = DIGITS.get(re.sub(r"_\d+$", "", name), ".2f")
     value = format(figure.value, form)
     if figure.low is None or figure.high is None:
         return f"{value} n={figure.n}"

@@ -1,196 +1,216 @@
-"""The work of a run: what is missing is made, item by item in chunks, and written down at once.
+"""The work of a run: what is missing is made, a few states at a time, and written down at once.
 
-Base answers are made once per question and shared. For each method the items go in chunks: their
-preferences are taken in, then all their questions are answered in big batches, each row under its own
-delta.
+What the base model does with an ask is made once and shared. For each method the states go in chunks: their
+preferences are taken in, once for all tasks that ask about them, then everything is asked.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
-from monogram.bench.drift import DriftProbe
-from monogram.bench.items import Item
+from monogram.bench.asks import Ask, Case, Plan
+from monogram.bench.facts import State
 from monogram.bench.methods import Method, Prepared
-from monogram.bench.questions import Question, Upqa
-from monogram.bench.raw import BASE, Key, RawLog, key
-from monogram.delta import Delta
+from monogram.bench.protocol import Protocol
+from monogram.bench.raw import BASE, PREPARE, SKIPPED, Key, RawLog, Record, key
+from monogram.bench.tasks.base import Task
+from monogram.bench.work import Job, Worker
+from monogram.errors import MonogramError
 from monogram.models.editable import EditableModel
-from monogram.models.generate import generate
-from monogram.prompting.base import extra_tokens
-
-HEAD = 12
-"""Tokens of an answer's start that are kept, to see whether it changed."""
 
 Progress = Callable[[str, int, int], None]
-Chat = list[dict[str, str]]
+MADE = "asking"
+"""What the bar says while asks are done."""
 
 
 @dataclass(frozen=True)
 class Settings:
-    """How a run is done."""
+    """How a run is done; none of it but the protocol changes a result."""
 
-    max_new_tokens: int = 64
-    """Longest answer, in tokens (docs/evaluation.md §1)."""
-    drift: bool = True
-    """Whether the drift prompts are run."""
+    protocol: Protocol = field(default_factory=Protocol)
     batch_size: int = 16
-    """Rows that run together. Changes speed alone, as does the next."""
-    chunk: int = 8
-    """Items whose edits are held in memory together."""
-    seed: int = 0
-    """Of the bootstrap; answers are greedy, and editors have seeds of their own."""
+    """Answers that are written together."""
+    chunk: int = 4
+    """States whose edits are held in memory together."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where an ask belongs."""
+
+    task: Task
+    case: Case
+    ask: Ask
+
+    def row(self, method: str, seed: int) -> dict[str, Any]:
+        """What its row begins with."""
+        return {
+            "method": method,
+            "seed": seed,
+            "task": self.task.name,
+            "item": self.case.item,
+            "kind": self.ask.kind,
+            "variant": self.ask.variant,
+            "state": self.case.state.id,
+        }
 
 
 class Session:
-    """What is left of a run, method by method; everything goes to the log at once."""
+    """What is left of a run on one model; everything goes to the log at once.
+
+    Args:
+        model: as the protocol sees it.
+        plans: what each task wants.
+        log: where rows go, open.
+        settings: how it is done.
+        progress: called with (what, done, total).
+    """
 
     def __init__(
-        self, model: EditableModel, task: Upqa, log: RawLog, settings: Settings, progress: Progress
+        self,
+        model: EditableModel,
+        plans: Sequence[tuple[Task, Plan]],
+        log: RawLog,
+        settings: Settings,
+        progress: Progress,
     ) -> None:
-        self.model = model
-        self.task = task
         self.log = log
         self.settings = settings
         self.progress = progress
-        self._total = self._left = 0
+        self.worker = Worker(model, settings.protocol, settings.batch_size)
+        self.plans = tuple(plans)
+        self.places = [Place(t, case, ask) for t, plan in plans for case in plan.cases for ask in case.asks]
+        self._done = self._total = 0
 
-    def base_answers(self) -> None:
-        """The base model's answer to every question, each once."""
-        texts = dict.fromkeys(q.text for item in self.task.items for q in self.task.questions(item))
-        left = [text for text in texts if _base_key(text) not in self.log.records]
-        done = len(texts) - len(left)
+    def base(self, runs: Sequence[tuple[str, int]]) -> None:
+        """What the base model does with every ask, each once; what cannot be asked is said.
 
-        def written(index: int, answer: str) -> None:
-            nonlocal done
-            record = {"method": BASE, "item": -1, "kind": BASE, "variant": left[index]}
-            self.log.append({**record, "answer": answer, "head": self._head(answer)})
-            done += 1
-            self.progress("base answers", done, len(texts))
+        Args:
+            runs: (method, seed) of all that will run, for the bar.
+        """
+        for task, plan in self.plans:
+            for item, why in plan.skipped:
+                self._skip(BASE, 0, task.name, item, "", why)
+        wanted: dict[str, Ask] = {}
+        for place in self.places:
+            if place.ask.how not in ("next", "digest"):
+                wanted.setdefault(self.worker.given(place.ask), place.ask)
+        self._total = len(wanted) + len(runs) * len(self.places)
+        self._done = sum(_base_key(given) in self.log.records for given in wanted)
+        self._done += sum(key(place.row(*run)) in self.log.records for run in runs for place in self.places)
+        givens = list(wanted)
+        nobody = Prepared(None, lambda messages: [dict(message) for message in messages], 0.0)
+        jobs = [Job(ask, nobody) for ask in wanted.values()]
 
-        self._generate([_asked(text) for text in left], [None] * len(left), written)
+        def there(index: int) -> bool:
+            return _base_key(givens[index]) in self.log.records
 
-    def method(self, method: Method) -> None:
-        """One method over all items that are not done."""
-        left = [item for item in self.task.items if self._missing(method, item)]
-        self._total = sum(len(self.task.questions(item)) for item in self.task.items)
-        for start in range(0, len(left), self.settings.chunk):
-            chunk = left[start : start + self.settings.chunk]
-            ready = []
-            for place, item in enumerate(chunk, start=start):
-                self.progress(f"{method.name}: preferences", place, len(left))
-                ready.append(self._prepare(method, item))
-            self.progress(f"{method.name}: preferences", start + len(chunk), len(left))
-            self._answer(method, chunk, ready)
-            if self.settings.drift:
-                self._drift(method, chunk, ready)
+        for index, fields in self.worker.do(jobs, there):
+            if not there(index):
+                row = {"method": BASE, "seed": 0, "task": "", "item": "", "kind": BASE}
+                self._write({**row, "variant": givens[index], **jobs[index].ask.shown(), **fields})
 
-    def _missing(self, method: Method, item: Item) -> bool:
-        wanted = ["prepare", *(["drift"] if self.settings.drift else [])]
-        lacks = any((method.name, item.index, kind, "") not in self.log.records for kind in wanted)
-        return lacks or bool(self._unanswered(method, item))
+    def method(self, method: Method, seed: int) -> None:
+        """One method over all states that are not done, those with few preferences first."""
+        states: dict[str, State] = {place.case.state.id: place.case.state for place in self.places}
+        ordered = sorted(states.values(), key=lambda state: len(state.facts))
+        for start in range(0, len(ordered), self.settings.chunk):
+            chunk = {state.id: state for state in ordered[start : start + self.settings.chunk]}
+            places = [place for place in self.places if place.case.state.id in chunk]
+            if not all(self._settled(place, method.name, seed) for place in places):
+                self._ask(method, seed, places, dict(self._prepared(method, seed, chunk, places)))
 
-    def _unanswered(self, method: Method, item: Item) -> list[Question]:
-        return [
-            question
-            for question in self.task.questions(item)
-            if (method.name, item.index, question.kind, question.variant) not in self.log.records
-        ]
+    def _settled(self, place: Place, method: str, seed: int) -> bool:
+        """Whether an ask has its row, or it is written why not."""
+        row = place.row(method, seed)
+        why = (method, seed, place.task.name, place.case.item, SKIPPED, row["state"])
+        return key(row) in self.log.records or why in self.log.records
 
-    def _prepare(self, method: Method, item: Item) -> Prepared:
-        """Take a preference in. The first measured time stays, unless the delta has become another one."""
-        prepared = method.prepare(item)
-        record = {
-            "method": method.name,
-            "item": item.index,
-            "kind": "prepare",
-            "attribute": item.attribute,
-            "target": item.target,
+    def _prepared(
+        self, method: Method, seed: int, states: Mapping[str, State], places: Sequence[Place]
+    ) -> Iterator[tuple[str, Prepared]]:
+        """Take the preferences of each state in; where that fails, why is written down for all who ask."""
+        for number, (name, state) in enumerate(states.items()):
+            self.progress(f"{method.name}: taking in preferences", number, len(states))
+            try:
+                prepared = method.prepare(state.facts)
+            except MonogramError as error:
+                for place in places:
+                    if place.case.state.id == name:
+                        self._skip(method.name, seed, place.task.name, place.case.item, name, str(error))
+                continue
+            self._took(method.name, seed, state, prepared)
+            yield name, prepared
+
+    def _took(self, method: str, seed: int, state: State, prepared: Prepared) -> None:
+        """Write down what it took. The first measured time stays, unless the delta has become another one."""
+        row = {
+            "method": method,
+            "seed": seed,
+            "task": "",
+            "item": state.id,
+            "kind": PREPARE,
+            "state": state.id,
+            "preferences": len(state.facts),
+            "facts": [f"{f.preference.attribute}: {f.preference.target}" for f in state.facts],
             "seconds": prepared.seconds,
             "delta": "" if prepared.delta is None else prepared.delta.digest,
             "details": dict(prepared.details),
         }
-        before = self.log.records.get(key(record))
-        if before is None or before["delta"] != record["delta"]:
-            self.log.append(record)
-        return prepared
+        before = self.log.records.get(key(row))
+        if before is None or before["delta"] != row["delta"]:
+            self.log.append(row)
 
-    def _answer(self, method: Method, items: Sequence[Item], ready: Sequence[Prepared]) -> None:
-        """All questions of these items that have no answer yet."""
-        self._left = sum(len(self._unanswered(method, item)) for item in self.task.items)
-        chats: list[Chat] = []
-        deltas: list[Delta | None] = []
-        records: list[dict[str, Any]] = []
-        for item, prepared in zip(items, ready, strict=True):
-            for question in self._unanswered(method, item):
-                before = _asked(question.text)
-                after = prepared.wrap(before)
-                record = {
-                    "method": method.name,
-                    "item": item.index,
-                    "kind": question.kind,
-                    "variant": question.variant,
-                    "attribute": item.attribute,
-                    "target": item.target,
-                    "question": question.text,
-                    "extra_tokens": extra_tokens(self.model, before, after),
-                }
-                if prepared.delta is None and after == before:
-                    base = self.log.records[_base_key(question.text)]
-                    self._written(method, {**record, "answer": base["answer"], "head": base["head"]})
-                    continue
-                chats.append(after)
-                deltas.append(prepared.delta)
-                records.append(record)
+    def _ask(self, method: Method, seed: int, places: Sequence[Place], ready: Mapping[str, Prepared]) -> None:
+        """Everything that these states are asked and has no row yet."""
+        asked = [place for place in places if place.case.state.id in ready]
+        left: list[Place] = []
+        for place in asked:
+            if Job(place.ask, ready[place.case.state.id]).untouched:
+                if not self._settled(place, method.name, seed):
+                    self._row(place, method.name, seed, self._base(place.ask))
+            else:
+                left.append(place)
+        jobs = [Job(place.ask, ready[place.case.state.id]) for place in left]
 
-        def written(index: int, answer: str) -> None:
-            self._written(method, {**records[index], "answer": answer, "head": self._head(answer)})
+        def there(index: int) -> bool:
+            return self._settled(left[index], method.name, seed)
 
-        self._generate(chats, deltas, written)
+        for index, fields in self.worker.do(jobs, there):
+            if not there(index):
+                self._row(left[index], method.name, seed, fields)
 
-    def _written(self, method: Method, record: dict[str, Any]) -> None:
-        self.log.append(record)
-        self._left -= 1
-        self.progress(f"{method.name}: answers", self._total - self._left, self._total)
+    def _row(self, place: Place, method: str, seed: int, fields: Record) -> None:
+        """One finished ask, with the base model's result and the task's marks."""
+        base = self._base(place.ask)
+        row = {**place.row(method, seed), **place.ask.shown(), **place.ask.gold, **fields}
+        row["base"] = base
+        why = row.get("why") or base.get("why")
+        row |= {"why": why, "scores": {}} if why else {"scores": place.task.marks(row)}
+        self._write(row)
 
-    def _generate(
-        self, chats: Sequence[Chat], deltas: Sequence[Delta | None], done: Callable[[int, str], None]
-    ) -> None:
-        generate(
-            self.model,
-            chats,
-            deltas=deltas,
-            max_new_tokens=self.settings.max_new_tokens,
-            batch_size=self.settings.batch_size,
-            on_done=done,
-        )
+    def _base(self, ask: Ask) -> dict[str, Any]:
+        """The base model's result, without what its row is found by."""
+        found = self.log.records.get(_base_key(self.worker.given(ask)), {})
+        return {name: found[name] for name in RESULTS if name in found}
 
-    def _head(self, answer: str) -> list[int]:
-        ids: Iterable[int] = self.model.tokenizer(answer, add_special_tokens=False).input_ids
-        return [int(i) for i in ids][:HEAD]
+    def _skip(self, method: str, seed: int, task: str, item: str, state: str, why: str) -> None:
+        row = {"method": method, "seed": seed, "task": task, "item": item, "kind": SKIPPED, "variant": state}
+        row |= {"state": state, "why": why}
+        if key(row) not in self.log.records:
+            self.log.append(row)
 
-    def _drift(self, method: Method, items: Sequence[Item], ready: Sequence[Prepared]) -> None:
-        """The drift prompts under each item's delta or prompt."""
-        left = [
-            (item, prepared)
-            for item, prepared in zip(items, ready, strict=True)
-            if (method.name, item.index, "drift", "") not in self.log.records
-        ]
-        for place, (item, found) in enumerate(self._probe.measure(left), start=1):
-            self.log.append({"method": method.name, "item": item.index, "kind": "drift", **found.as_record()})
-            self.progress(f"{method.name}: drift", place, len(left))
-
-    @cached_property
-    def _probe(self) -> DriftProbe:
-        return DriftProbe(self.model, self.task.drift_prompts, self.settings.batch_size)
+    def _write(self, row: Mapping[str, Any]) -> None:
+        self.log.append(row)
+        self._done += 1
+        self.progress(MADE, min(self._done, self._total), self._total)
 
 
-def _asked(text: str) -> Chat:
-    return [{"role": "user", "content": text}]
+RESULTS = ("answer", "head", "loglik", "tokens", "loss", "extra_tokens", "why")
+"""Fields of a row that say what came out of an ask."""
 
 
-def _base_key(text: str) -> Key:
-    return BASE, -1, BASE, text
+def _base_key(given: str) -> Key:
+    return BASE, 0, "", "", BASE, given

@@ -8,131 +8,90 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from monogram.bench import intervals
+from monogram.bench.headline import by_item, score
 from monogram.bench.intervals import Figure
 from monogram.bench.manifest import write_json
-from monogram.bench.questions import ELSEWHERE, PREFERENCE_KINDS, marks
-from monogram.bench.raw import BASE, RawLog, Record
+from monogram.bench.raw import BASE, PREPARE, SKIPPED, RawLog, Record
 from monogram.bench.report import markdown
+from monogram.bench.tasks.base import Task
 from monogram.files import write_text
 
-HEADLINE = ("direct", "paraphrased", "implicit", "product", "leak", "crosstalk", "top1")
-"""What the score is the harmonic mean of; of leak and crosstalk, the share that is free of it."""
-RATES = (
-    *PREFERENCE_KINDS,
-    *ELSEWHERE,
-    "crosstalk_changed",
-    "terse",
-    "repetition",
-    *(f"contains_{kind}" for kind in PREFERENCE_KINDS),
-    "excluded",
-)
-
 Summary = dict[str, dict[str, Figure]]
+DETAILS = ("phrasings", "dropped", "rank", "nbytes")
+"""What is told of single preferences, as a mean."""
 
 
-def write_summary(folder: Path, run: Mapping[str, Any]) -> dict[str, Any]:
+def write_summary(folder: Path, tasks: Sequence[Task], run: Mapping[str, Any]) -> dict[str, Any]:
     """Write summary.json, run.json and summary.md beside raw.jsonl.
 
     Args:
         folder: the run's folder.
+        tasks: what was run.
         run: what it was made with (its manifest, the command); kept in run.json under "run".
 
     Returns:
         What summary.json holds.
     """
     log = RawLog.read(folder / "raw.jsonl")
-    order, seed = list(run.get("methods", {})), int(run.get("seed", 0))
-    found = summarise(list(log.records.values()), order, seed)
+    rows = list(log.records.values())
+    order, seed = list(run.get("methods", {})), int(run.get("seeds", [0])[0])
+    found = summarise(rows, tasks, order, seed)
     plain = {
         method: {metric: figure.as_dict() for metric, figure in metrics.items()}
         for method, metrics in found.items()
     }
-    info = {**run, "written": datetime.now(UTC).isoformat(timespec="seconds")}
+    info = {**run, "skipped": skipped(rows), "written": datetime.now(UTC).isoformat(timespec="seconds")}
     write_json(folder / "summary.json", plain)
     write_json(folder / "run.json", {"run": info})
-    write_text(folder / "summary.md", markdown(found, info))
+    write_text(folder / "summary.md", markdown(found, tasks, info))
     return plain
 
 
-def summarise(records: Sequence[Record], order: Sequence[str] = (), seed: int = 0) -> Summary:
-    """Method -> metric -> figure.
+def summarise(
+    rows: Sequence[Record], tasks: Sequence[Task], order: Sequence[str] = (), seed: int = 0
+) -> Summary:
+    """Method -> metric -> figure: the headline, each task's figures, and what the methods cost.
 
     Rates have Wilson's interval over all answers; the others a bootstrap interval; the score's bootstrap
-    draws items. `crosstalk_changed`, `drift`, `terse`, `repetition`, `excluded`, `seconds_per_preference`
-    (median), `prompt_tokens` (that the method adds to a request), `phrasings` and `dropped` (per
-    preference) are better when lower, or neither.
+    draws items. `seconds_per_preference` (median), `prompt_tokens` (that the method adds to a request),
+    `phrasings` and `dropped` are per preference.
     """
-    base = {record["variant"]: record for record in records if record["method"] == BASE}
     by_method: dict[str, list[Record]] = defaultdict(list)
-    for record in records:
-        if record["method"] != BASE:
-            by_method[record["method"]].append(record)
+    for row in rows:
+        if row["method"] != BASE and row["kind"] != SKIPPED:
+            by_method[row["method"]].append(row)
     names = [*(name for name in order if name in by_method), *(n for n in by_method if n not in order)]
-    return {name: _metrics(by_method[name], base, seed) for name in names}
+    return {name: _metrics(by_method[name], tasks, seed) for name in names}
 
 
-def _metrics(records: Sequence[Record], base: Mapping[str, Record], seed: int) -> dict[str, Figure]:
-    told: dict[str, list[bool | None]] = {name: [] for name in RATES}
-    items: dict[int, dict[str, list[bool | None]]] = defaultdict(lambda: defaultdict(list))
-    extra: list[float] = []
-    for record in records:
-        if "answer" in record:
-            for column, mark in marks(record, base[record["question"]]).items():
-                told[column].append(mark)
-                items[record["item"]][column].append(mark)
-            extra.append(record["extra_tokens"])
-    drift = [record for record in records if record["kind"] == "drift"]
-    for record in drift:
-        items[record["item"]]["top1"] = list(record["agrees"])
-    ready = [record for record in records if record["kind"] == "prepare"]
-    found = {"score": score([items[index] for index in sorted(items)], seed)}
-    found |= {name: intervals.share(told[name]) for name in RATES}
-    found["drift"] = intervals.mean([kl for record in drift for kl in record["kl"]], seed)
-    found["top1"] = intervals.share([agrees for record in drift for agrees in record["agrees"]])
-    found["seconds_per_preference"] = intervals.median([record["seconds"] for record in ready], seed)
+def skipped(rows: Sequence[Record]) -> list[dict[str, str]]:
+    """What could not be asked, and why; the same for several items is said once."""
+    found: dict[tuple[str, str, str], list[str]] = defaultdict(list)
+    for row in rows:
+        if "why" in row:
+            found[row["method"], row["task"], row["why"]].append(row["item"])
+    return [
+        {"method": method, "task": task, "items": ", ".join(dict.fromkeys(items)), "why": why}
+        for (method, task, why), items in found.items()
+    ]
+
+
+def _metrics(rows: Sequence[Record], tasks: Sequence[Task], seed: int) -> dict[str, Figure]:
+    asked = [row for row in rows if "why" not in row]
+    found: dict[str, Figure] = {}
+    headline = score(by_item(asked), seed)
+    if any(row["task"] == "upqa" for row in asked):
+        found["score"] = headline
+    for task in tasks:
+        if own := [row for row in asked if row["task"] == task.name]:
+            found |= task.figures(own, seed)
+    ready = [row for row in rows if row["kind"] == PREPARE and row["preferences"] == 1]
+    found["seconds_per_preference"] = intervals.median([row["seconds"] for row in ready], seed)
+    extra = [row["extra_tokens"] for row in asked if "extra_tokens" in row]
     found["prompt_tokens"] = intervals.mean(extra, seed)
-    for detail in ("phrasings", "dropped", "rank", "nbytes"):
-        values = [record["details"][detail] for record in ready if detail in record["details"]]
+    for detail in DETAILS:
+        values = [row["details"][detail] for row in ready if detail in row["details"]]
         if values:
             found[detail] = intervals.mean(values, seed)
     return found
-
-
-def score(items: Sequence[Mapping[str, Sequence[bool | None]]], seed: int = 0) -> Figure:
-    """The headline (docs/evaluation.md §5): the harmonic mean of seven rates, each (k + 1) / (n + 2).
-
-    Args:
-        items: per item, column -> marks. A column without a single mark in all items (a run without drift) is
-            left out of the mean.
-
-    Returns:
-        The score with a bootstrap interval over items; n is the number of items.
-    """
-    if not items:
-        return Figure(None, None, None, 0)
-    good = np.zeros((len(items), len(HEADLINE)))
-    asked = np.zeros_like(good)
-    for row, item in enumerate(items):
-        for column, name in enumerate(HEADLINE):
-            wanted = name not in ELSEWHERE
-            told = [mark for mark in item.get(name, ()) if mark is not None]
-            good[row, column] = sum(mark == wanted for mark in told)
-            asked[row, column] = len(told)
-    there = asked.sum(axis=0) > 0
-    if not there.any():
-        return Figure(None, None, None, 0)
-    good, asked = good[:, there], asked[:, there]
-    places = intervals.draws(len(items), seed)
-    low, high = intervals.percentiles(_harmonic(good[places].sum(axis=1), asked[places].sum(axis=1)))
-    return Figure(float(_harmonic(good.sum(axis=0), asked.sum(axis=0))), low, high, len(items))
-
-
-def _harmonic(good: NDArray[np.float64], asked: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Harmonic mean over the last axis of the smoothed rates."""
-    smoothed = (good + 1) / (asked + 2)
-    mean: NDArray[np.float64] = smoothed.shape[-1] / (1 / smoothed).sum(axis=-1)
-    return mean

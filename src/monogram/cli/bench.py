@@ -1,45 +1,19 @@
-"""The command `bench`: runs a task of the entry-point group `monogram.tasks`, built in or a plugin's."""
+"""The command `bench`: runs tasks of the entry-point group `monogram.tasks`, built in or a plugin's."""
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Protocol
+from typing import Annotated, Any
 
 import typer
 
 from monogram.cli import complete
-from monogram.cli.options import Home, Json, Model
+from monogram.cli.options import Home, Json
 from monogram.cli.output import emit, explained, say
-from monogram.cli.progress import Progress, progress
-from monogram.errors import MonogramError, unknown
+from monogram.cli.progress import progress
+from monogram.errors import MonogramError
 
-GROUP = "monogram.tasks"
-METHODS = {"cost": "neuron,neuron-plain", "among": "neuron"}
+GROUP, DOORS = "monogram.tasks", "monogram.doors"
+METHODS = {"cost": "neuron,neuron-plain"}
 """What is compared when nothing is said, where it is not `none,neuron`."""
-
-
-class Task(Protocol):
-    """What an entry point of the group leads to."""
-
-    name: str
-    help: str
-
-    def run(
-        self,
-        *,
-        data: Path | None,
-        split: str | None,
-        methods: str,
-        model: str,
-        limit: int | None,
-        per_attribute: int | None,
-        out: Path,
-        seed: int,
-        progress: Progress | None,
-    ) -> dict[str, Any]:
-        """Run what is not done yet in `out`, and return the summary."""
-
-    def table(self, summary: Mapping[str, Any]) -> str:
-        """The summary as a table for people."""
 
 
 def join(app: typer.Typer) -> None:
@@ -48,80 +22,120 @@ def join(app: typer.Typer) -> None:
 
 
 def bench(
-    task: Annotated[
+    tasks: Annotated[
         str,
         typer.Argument(
-            help="What to measure: upqa, cost or among.",
+            metavar="TASK[,TASK...]",
+            help="What to measure: upqa, leak, crosstalk, drift, violation, retention, change, forget, "
+            "multiturn, prefeval-choice, capability, cost, or a plugin's.",
             show_default=False,
             autocompletion=complete.points(GROUP),
         ),
     ],
     data: Annotated[
-        Path | None, typer.Option(help="A file in the task's format (default: the project's own).")
+        list[Path] | None,
+        typer.Option(
+            help="A file of records or a folder of such; may be said again (default: the project's own).",
+            show_default=False,
+        ),
     ] = None,
     split: Annotated[
         str | None,
-        typer.Option(help="Of the project's own set: calibration, development (the default) or test."),
+        typer.Option(
+            help="Of the project's own set: calibration, development (the default) or test.",
+            show_default=False,
+            autocompletion=complete.words("calibration", "development", "test"),
+        ),
     ] = None,
     methods: Annotated[
         str | None,
-        typer.Option(help="Methods with commas between, or all (default: none,neuron)."),
+        typer.Option(help="Methods with commas between, or all (default: none,neuron).", show_default=False),
     ] = None,
-    model: Model = "smollm2",
+    models: Annotated[
+        str,
+        typer.Option(
+            "--model",
+            "--models",
+            "-m",
+            help="smollm2 (embedded), a folder, a .gguf file or a hub id; several with commas between.",
+            autocompletion=complete.models,
+        ),
+    ] = "smollm2",
     limit: Annotated[int | None, typer.Option(min=1, help="The first N items.")] = None,
     per_attribute: Annotated[
         int | None, typer.Option("--per-attribute", min=1, help="The first N items of each attribute.")
     ] = None,
+    seeds: Annotated[
+        str, typer.Option("--seeds", "--seed", help="Of what is drawn; several with commas between.")
+    ] = "0",
+    protocol: Annotated[
+        str,
+        typer.Option(
+            help="honest, or paper (raw prompts, answers cut as published; to compare with the literature).",
+            autocompletion=complete.words("honest", "paper"),
+        ),
+    ] = "honest",
     out: Annotated[
-        Path | None, typer.Option(help="Folder for raw.jsonl and summary.json (default: out/TASK).")
+        Path | None,
+        typer.Option(help="Folder for raw.jsonl and summary.json (default: out/TASK).", show_default=False),
     ] = None,
-    seed: Annotated[int, typer.Option(help="Of everything that is drawn.")] = 0,
     home: Home = None,  # noqa: ARG001  (explained() sees to it)
     as_json: Json = False,
 ) -> None:
     """Measure methods against each other. A run that was interrupted goes on where it stopped.
 
-    Every answer is kept in raw.jsonl, the figures with their intervals in summary.json.
+    Tasks that are asked for together share each edit. Every answer is kept in raw.jsonl, the figures with
+    their intervals in summary.json; with several models each has a folder of its own in --out.
 
-    Example: `monogram bench upqa --methods none,neuron --per-attribute 4 --out out/first`
+    Example: `monogram bench upqa,forget --methods none,neuron --per-attribute 4 --out out/first`
     """
     if limit is not None and per_attribute is not None:
         raise typer.BadParameter("--limit and --per-attribute exclude each other.")
-    place = out if out is not None else Path("out") / task
-    with progress(as_json, f"Loading {model}") as bars:
-        found = load_task(task)
-        summary = found.run(
-            data=data,
+    asked, named = _listed(tasks), _listed(models)
+    drawn = _numbers(seeds)
+    place = out if out is not None else Path("out") / "-".join(asked)
+    with progress(as_json, "Reading records") as bars:
+        door = the_door()
+        summary = door.bench(
+            asked,
+            data=data or (),
             split=split,
-            methods=methods if methods is not None else METHODS.get(task, "none,neuron"),
-            model=model,
+            methods=_listed(methods if methods is not None else METHODS.get(tasks, "none,neuron")),
+            models=named,
             limit=limit,
             per_attribute=per_attribute,
+            seeds=drawn,
+            protocol=protocol,
             out=place,
-            seed=seed,
             progress=bars,
         )
     if as_json:
         emit(summary)
     else:
-        say(found.table(summary))
+        say(door.shown(asked, named, summary))
         say(f"Raw answers and figures: {place}")
 
 
-def load_task(name: str) -> Task:
-    """The task of that name.
+def the_door() -> Any:
+    """The benchmark's door: doors don't import each other, so it is found as a plugin is.
 
     Raises:
-        UnknownNameError: there is none.
-        MonogramError: it is there and cannot be loaded.
+        MonogramError: it is not installed.
     """
     from importlib.metadata import entry_points
 
-    points = {point.name: point for point in entry_points(group=GROUP)}
-    if name not in points:
-        raise unknown("task", name, points)
+    for point in entry_points(group=DOORS, name="bench"):
+        return point.load()
+    raise MonogramError("The benchmark is not installed. Install monogram again.")
+
+
+def _listed(words: str) -> list[str]:
+    """Names with commas between, each once."""
+    return list(dict.fromkeys(word.strip() for word in words.split(",") if word.strip()))
+
+
+def _numbers(words: str) -> list[int]:
     try:
-        task: Task = points[name].load()
-    except (ImportError, AttributeError) as error:
-        raise MonogramError(f"The task {name!r} cannot be loaded: {error}. Install what it needs.") from error
-    return task
+        return [int(word) for word in _listed(words)]
+    except ValueError:
+        raise typer.BadParameter(f"--seeds takes whole numbers with commas between, not {words!r}.") from None

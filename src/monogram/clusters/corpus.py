@@ -24,6 +24,11 @@ def systems() -> tuple[str, ...]:
     return _lines("systems.txt")
 
 
+def unseen_systems() -> tuple[str, ...]:
+    """System prompts that never train: the benchmark measures drift under them."""
+    return _lines("unseen_systems.txt")
+
+
 def histories() -> tuple[Turns, ...]:
     """Earlier turns on other matters, (role, content)."""
     return tuple(

@@ -19,6 +19,7 @@ from monogram.models.attach import attach
 from monogram.models.chat import PLAIN_STOP, Message
 from monogram.models.editable import EditableModel
 from monogram.models.tail import pad_left
+from monogram.models.thinking import Thinking
 
 
 def generate(
@@ -26,7 +27,8 @@ def generate(
     prompts: Sequence[str | Sequence[Message]],
     *,
     deltas: Delta | Sequence[Delta | None] | None = None,
-    max_new_tokens: int = 64,
+    max_new_tokens: int | Sequence[int] = 64,
+    thinking: int = 0,
     batch_size: int = 16,
     on_done: Callable[[int, str], None] | None = None,
 ) -> list[str]:
@@ -36,7 +38,10 @@ def generate(
         em: the model.
         prompts: conversations; a string is one message of the user.
         deltas: one for all prompts, or one per prompt (None for the base model).
-        max_new_tokens: longest answer, in tokens; it also ends where the model's context does.
+        max_new_tokens: longest answer, in tokens, for all prompts or one for each; it also ends where the
+            model's context does.
+        thinking: how many tokens a model that thinks may take for that; they are no part of the answer, and
+            its length counts after them. 0: thinking is an answer like any other.
         batch_size: prompts that run together.
         on_done: called with (index of the prompt, answer) as each answer is ready.
 
@@ -44,18 +49,21 @@ def generate(
         The answers, in the order of the prompts, without special tokens and without blanks at the ends.
 
     Raises:
-        InputError: numbers of deltas and prompts differ, limits below 1, or a prompt longer than the context.
+        InputError: numbers of deltas, limits and prompts differ, limits below 1, or a prompt longer than the
+            context.
         LayerError: a delta edits a module that is not there.
     """
-    if max_new_tokens < 1 or batch_size < 1:
+    limits = [max_new_tokens] * len(prompts) if isinstance(max_new_tokens, int) else list(max_new_tokens)
+    if min(limits, default=1) < 1 or batch_size < 1:
         raise InputError(
             f"max_new_tokens ({max_new_tokens}) and batch_size ({batch_size}) must be at least 1."
         )
     owners = [deltas] * len(prompts) if deltas is None or isinstance(deltas, Delta) else list(deltas)
-    if len(owners) != len(prompts):
-        raise InputError(
-            f"There are {len(owners)} deltas for {len(prompts)} prompts; give one each, or one for all."
-        )
+    for what, number in (("deltas", len(owners)), ("limits", len(limits))):
+        if number != len(prompts):
+            raise InputError(
+                f"There are {number} {what} for {len(prompts)} prompts; give one each, or one for all."
+            )
     rows = [em.chat_ids(prompt) for prompt in prompts]
     longest = max((len(row) for row in rows), default=0)
     if em.context is not None and longest >= em.context:
@@ -64,15 +72,18 @@ def generate(
             "Shorten it."
         )
     answers = [""] * len(rows)
+    thought = Thinking.of(em.tokenizer, thinking) if thinking else None
     order = sorted(range(len(rows)), key=lambda i: len(rows[i]), reverse=True)  # the dearest batch first
     for batch in _batches(order, [len(row) for row in rows], batch_size, padded=_pads(em)):
 
         def ended(b: int, ids: list[int], batch: Sequence[int] = batch) -> None:
-            answers[batch[b]] = answer_text(em, ids)
+            said = ids if thought is None else thought.answer(rows[batch[b]], ids)
+            answers[batch[b]] = answer_text(em, said)
             if on_done is not None:
                 on_done(batch[b], answers[batch[b]])
 
-        _run(em, [rows[i] for i in batch], [owners[i] for i in batch], max_new_tokens, ended)
+        longest_of = [limits[i] for i in batch]
+        _run(em, [rows[i] for i in batch], [owners[i] for i in batch], longest_of, thought, ended)
     return answers
 
 
@@ -101,12 +112,17 @@ def _run(
     em: EditableModel,
     rows: Sequence[Sequence[int]],
     owners: Sequence[Delta | None],
-    limit: int,
+    limits: Sequence[int],
+    thought: Thinking | None,
     ended: Callable[[int, list[int]], None],
 ) -> None:
     """Run one batch; calls `ended` with (row, tokens of its answer) as rows end."""
     ids, mask = (t.to(em.device) for t in pad_left(rows, em.pad_id))  # (B, T)
-    limits = [limit if em.context is None else min(limit, em.context - len(row)) for row in rows]
+
+    def limit(b: int) -> int:
+        longest = limits[b] if thought is None else thought.limit(rows[b], made[b], limits[b])
+        return longest if em.context is None else min(longest, em.context - len(rows[b]))
+
     positions = (mask.cumsum(-1) - 1).clamp(min=0)
     cache = DynamicCache(config=em.model.config)
     takes = inspect.signature(em.model.forward).parameters
@@ -125,7 +141,7 @@ def _run(
             keep = [
                 b
                 for b, token in enumerate(ids[:, 0].tolist())
-                if not ends(em, made[alive[b]], token, limits[alive[b]])
+                if not ends(em, made[alive[b]], token, limit(alive[b]))
             ]
             if len(keep) < len(alive):
                 for b in sorted(set(range(len(alive))) - set(keep)):

@@ -1,0 +1,95 @@
+"""What `monogram bench` calls: tasks, methods, models and data by name; a run in a folder."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from monogram.bench.items import Choice
+from monogram.bench.methods import Method, chosen
+from monogram.bench.methods import methods as methods_by_name
+from monogram.bench.protocol import Protocol
+from monogram.bench.report import figures, headings, table
+from monogram.bench.runner import Order, command_line, run_models
+from monogram.bench.session import Progress, Settings
+from monogram.bench.sources import Sources
+from monogram.bench.tasks.registry import tasks as tasks_by_name
+from monogram.errors import InputError
+from monogram.models.editable import EditableModel
+
+
+def bench(
+    tasks: Sequence[str],
+    *,
+    methods: Sequence[str],
+    models: Sequence[str],
+    out: Path,
+    data: Sequence[Path] = (),
+    split: str | None = None,
+    limit: int | None = None,
+    per_attribute: int | None = None,
+    seeds: Sequence[int] = (0,),
+    protocol: str = "honest",
+    progress: Progress | None = None,
+) -> dict[str, Any]:
+    """Run what is not done yet in `out`.
+
+    Args:
+        tasks: names.
+        methods: names; `all` stands for every method.
+        models: what `EditableModel.load` takes.
+        out: the run's folder.
+        data: files and folders of records; the project's own by default.
+        split: of the project's own set; development by default.
+        limit: the first N records; all by default.
+        per_attribute: the first N records of each attribute.
+        seeds: of what is drawn.
+        protocol: `honest` or `paper`.
+        progress: called with (what, done, total).
+
+    Returns:
+        Method -> metric -> {value, low, high, n}; with several models, model -> that.
+
+    Raises:
+        InputError: a bad file, choice or name, or a folder that holds another run.
+        ModelError: a model that is not there, or cannot be used.
+    """
+    names = chosen(methods)
+    if not seeds or not models:
+        raise InputError("No seed or no model was named. Give one of each at least.")
+    command = command_line(
+        ",".join(tasks),
+        data=tuple(data),
+        split=split,
+        methods=",".join(methods),
+        models=",".join(models),
+        limit=limit,
+        per_attribute=per_attribute,
+        seeds=",".join(map(str, seeds)),
+        protocol=protocol,
+    )
+    order = Order(
+        tasks=tasks_by_name(tasks),
+        sources=Sources(data, split or "development"),
+        choice=Choice(limit, per_attribute),
+        seeds=tuple(dict.fromkeys(seeds)),
+        settings=Settings(Protocol.named(protocol)),
+        command=command,
+    )
+
+    def make(model: EditableModel, asked: Sequence[str], seed: int) -> list[Method]:
+        return methods_by_name(names, model, asked, seed=seed)
+
+    return run_models(list(dict.fromkeys(models)), order, make, out, progress)
+
+
+def shown(tasks: Sequence[str], models: Sequence[str], summary: Mapping[str, Any]) -> str:
+    """A summary as tables for people, a row per metric, a column per method; one table for each model."""
+    made = tasks_by_name(tasks)
+    several = summary if len(set(models)) > 1 else {"": summary}
+    parts = []
+    for model, plain in several.items():
+        found = figures(plain)
+        parts += [*([model, ""] if model else []), table(found, headings(found, made)), ""]
+    return "\n".join(parts).rstrip()

@@ -1,0 +1,93 @@
+"""What a method costs while it is used: time to the first token, tokens per second, peak memory.
+
+Times are medians of a few turns after one that does not count.
+"""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+
+from monogram.bench.methods import Prepared
+from monogram.delta import Delta
+from monogram.models.chat import Message
+from monogram.models.editable import EditableModel
+from monogram.models.generate import generate
+
+TURNS = 3
+TOKENS = 24
+"""Tokens of each answer whose writing is timed."""
+ASKED = "Tell me at length what I could do on a free afternoon."
+_HIGH = Path("/proc/self/status")
+_RESET = Path("/proc/self/clear_refs")
+
+
+@dataclass
+class Peak:
+    """The most memory that the block used, in bytes: the GPU's, or the process's; None where nobody tells.
+
+    with Peak(model) as peak: ...
+    """
+
+    model: EditableModel
+    nbytes: int | None = field(default=None, init=False)
+
+    def __enter__(self) -> Peak:
+        if self.model.device.type == "cuda":
+            torch.cuda.reset_peak_memory_stats(self.model.device)
+        elif _RESET.exists():
+            _RESET.write_text("5")  # Linux: forget the process's high-water mark
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self.model.device.type == "cuda":
+            self.nbytes = torch.cuda.max_memory_allocated(self.model.device)
+        elif _HIGH.exists():
+            lines = _HIGH.read_text().splitlines()
+            found = [line.split()[1] for line in lines if line.startswith("VmHWM:")]
+            self.nbytes = 1024 * int(found[0]) if found else None
+
+
+def grown(delta: Delta | None, count: int) -> Delta | None:
+    """A delta of the size that `count` preferences have: so many copies, each at its share."""
+    if delta is None:
+        return None
+    total = Delta.zero()
+    for _ in range(count):
+        total = total + delta * (1 / count)
+    return total
+
+
+def first_token(model: EditableModel, prepared: Prepared) -> float:
+    """Seconds from a question to the first token of its answer."""
+    chat = prepared.wrap([{"role": "user", "content": ASKED}])
+    return _median(lambda: generate(model, [chat], deltas=prepared.delta, max_new_tokens=1))
+
+
+def throughput(model: EditableModel, prepared: Prepared, people: int) -> float:
+    """Tokens per second with so many people in a batch, each with what is theirs."""
+    chat: Sequence[Message] = prepared.wrap([{"role": "user", "content": ASKED}])
+    owners = [grown(prepared.delta, 1) for _ in range(people)]
+    made: list[str] = []
+
+    def once() -> None:
+        made[:] = generate(model, [chat] * people, deltas=owners, max_new_tokens=TOKENS, batch_size=people)
+
+    seconds = _median(once)
+    tokens = sum(len(model.tokenizer(text, add_special_tokens=False).input_ids) for text in made)
+    return max(tokens, people) / seconds
+
+
+def _median(do: Callable[[], object]) -> float:
+    do()
+    times = []
+    for _ in range(TURNS):
+        start = time.perf_counter()
+        do()
+        times.append(time.perf_counter() - start)
+    return statistics.median(times)

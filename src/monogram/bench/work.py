@@ -1,0 +1,140 @@
+"""Asks are done here: answers in batches, everything else one by one.
+
+Which rows share a batch is decided by all asks together, done or not, and a batch is run whole or not at all:
+so a run that was killed and goes on computes every answer exactly as an uninterrupted one does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from monogram.bench import likelihood
+from monogram.bench.asks import Ask
+from monogram.bench.drift import NextToken
+from monogram.bench.methods import Prepared
+from monogram.bench.protocol import Protocol
+from monogram.models.editable import EditableModel
+from monogram.models.generate import generate
+from monogram.prompting.base import extra_tokens
+
+HEAD = 12
+"""Tokens of an answer's start that are kept, to see whether it changed."""
+TOGETHER = 8192
+"""Tokens of prompts, padded, that are read together at most."""
+Fields = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Job:
+    """An ask, under what a method made ready."""
+
+    ask: Ask
+    prepared: Prepared
+
+    @property
+    def chat(self) -> list[dict[str, str]]:
+        """The conversation as the method puts it."""
+        return self.prepared.wrap(self.ask.chat)
+
+    @property
+    def untouched(self) -> bool:
+        """Whether the base model's own result is this one's, too."""
+        prepared, ask = self.prepared, self.ask
+        if prepared.delta is not None or prepared.respond is not None or ask.how in ("next", "digest"):
+            return False
+        return not ask.chat or self.chat == [dict(message) for message in ask.chat]
+
+
+class Worker:
+    """Does asks on a model.
+
+    Args:
+        model: as the protocol sees it.
+        protocol: how it is asked.
+        batch_size: answers that are written together.
+    """
+
+    def __init__(self, model: EditableModel, protocol: Protocol, batch_size: int = 16) -> None:
+        self.model = model
+        self.protocol = protocol
+        self.batch_size = batch_size
+        self._next = NextToken(model, batch_size)
+
+    def given(self, ask: Ask) -> str:
+        """What the base model's result hangs on."""
+        longest = f" {self.protocol.limit(self.model, ask)}" if ask.how == "answer" else ""
+        return f"{ask.digest}{longest}"
+
+    def do(self, jobs: Sequence[Job], done: Callable[[int], bool]) -> Iterator[tuple[int, Fields]]:
+        """(place of the job, what its row says), in no order; now and then of one that was done."""
+        writing = []
+        for place, job in enumerate(jobs):
+            if job.ask.how == "answer" and job.prepared.respond is None:
+                if (why := self._too_long(job)) is None:
+                    writing.append(place)
+                elif not done(place):
+                    yield place, {"why": why}
+            elif not done(place):
+                yield place, self._one(job)
+        for batch in self._batches(jobs, writing):
+            if not all(map(done, batch)):
+                yield from zip(batch, self._answers([jobs[place] for place in batch]), strict=True)
+
+    def _batches(self, jobs: Sequence[Job], places: Sequence[int]) -> Iterator[list[int]]:
+        """Places of jobs whose answers are written together: alike in length, and not too many tokens."""
+        lengths = {place: len(self.model.chat_ids(jobs[place].chat)) for place in places}
+        left = sorted(places, key=lambda place: lengths[place], reverse=True)
+        while left:
+            size = max(1, min(self.batch_size, TOGETHER // lengths[left[0]]))
+            yield left[:size]
+            left = left[size:]
+
+    def _answers(self, jobs: Sequence[Job]) -> list[Fields]:
+        answers = generate(
+            self.model,
+            [job.chat for job in jobs],
+            deltas=[job.prepared.delta for job in jobs],
+            max_new_tokens=[self.protocol.limit(self.model, job.ask) for job in jobs],
+            thinking=self.protocol.thinking,
+            batch_size=self.batch_size,
+        )
+        return [self._said(job, answer) for job, answer in zip(jobs, answers, strict=True)]
+
+    def _said(self, job: Job, answer: str) -> Fields:
+        ids = self.model.tokenizer(answer, add_special_tokens=False).input_ids
+        return {
+            "answer": answer,
+            "head": [int(i) for i in ids][:HEAD],
+            "extra_tokens": extra_tokens(self.model, job.ask.chat, job.chat),
+        }
+
+    def _one(self, job: Job) -> Fields:
+        ask, prepared = job.ask, job.prepared
+        if ask.how == "digest":
+            return {"digest": prepared.digest}
+        if ask.how == "next":
+            found = self._next.measure(ask.chats, prepared.delta, prepared.wrap)
+            return {"kl": [kl for kl, _ in found], "agrees": [same for _, same in found]}
+        if ask.how == "text":
+            loss, tokens = likelihood.plain(self.model, ask.text, prepared.delta)
+            return {"loss": loss, "tokens": tokens}
+        if why := self._too_long(job):
+            return {"why": why}
+        if ask.how == "options":
+            prompt = self.model.chat_ids(job.chat)
+            weighed = likelihood.options(self.model, prompt, ask.options, prepared.delta)
+            return {"loglik": [value for value, _ in weighed], "tokens": [count for _, count in weighed]}
+        if prepared.respond is None:
+            raise RuntimeError(f"an ask of kind {ask.how!r} has nobody to do it")
+        return self._said(job, prepared.respond(ask.chat))
+
+    def _too_long(self, job: Job) -> str | None:
+        """Why a conversation cannot be asked, if so."""
+        texts = [self.model.tokenizer(f" {text}").input_ids for text in job.ask.options]
+        tokens = len(self.model.chat_ids(job.chat)) + max(map(len, texts), default=0)
+        context = self.model.context
+        if context is None or tokens < context:
+            return None
+        return f"The conversation has {tokens} tokens; the model takes {context} with the answer."
