@@ -41,8 +41,8 @@ check: $(STAMP) ## style, types, and the direction of imports
 docs: $(STAMP) ## docs/cli.md, made from the commands themselves
 	$(BIN)/python -m typer monogram.cli.app utils docs --name monogram --title "The command line" --output docs/cli.md
 
-bench: model ## monogram bench upqa on the project's own questions; ARGS="--data FILE ..." for others
-	$(BIN)/monogram bench upqa $(ARGS)
+bench: model ## monogram bench upqa on 24 items of the project's own set; ARGS="--split test" for a whole split
+	$(BIN)/monogram bench upqa $(or $(ARGS),--limit 24)
 
 clean: ## remove .venv and what the tools leave (models stay in MONOGRAM_HOME)
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage

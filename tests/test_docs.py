@@ -11,7 +11,7 @@ PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
 CODE = sorted([*ROOT.glob("src/**/*.py"), *ROOT.glob("tests/**/*.py")])
 HEADING = re.compile(r"^#+ (\d+(?:\.\d+)*)\.? ", re.MULTILINE)
 CITED = re.compile(
-    r"\b(?P<page>(?:docs/\w+|[A-Z]{3,}|\w+(?=\.md\)))\.md)\b(?:\)?\s+§(?P<number>\d+(?:\.\d+)*))?"
+    r"\b(?P<page>(?:docs/\w+|(?:\w+/)*[A-Z]{3,}|\w+(?=\.md\)))\.md)\b(?:\)?\s+§(?P<number>\d+(?:\.\d+)*))?"
 )
 LINK = re.compile(r"\]\((?!https?:)([^)#]+)\)")
 
@@ -32,7 +32,7 @@ def missing(text: str, beside: Path = ROOT) -> list[str]:
 
 def test_every_page_and_heading_that_code_cites_is_there() -> None:
     texts = {path: path.read_text(encoding="utf-8") for path in CODE if path != Path(__file__)}
-    assert {str(path): lost for path, text in texts.items() if (lost := missing(text))} == {}
+    assert {str(path): lost for path, text in texts.items() if (lost := missing(text, path.parent))} == {}
     assert sum(number is not None for text in texts.values() for _, number in cited(text)) >= 8
 
 

@@ -10,7 +10,7 @@ from monogram.bench.exams import load_exam, number, short
 from monogram.bench.prefeval import load_situations, load_turns
 from monogram.bench.records import read_records
 from monogram.bench.sources import Sources
-from monogram.errors import InputError
+from monogram.errors import InputError, UnknownNameError
 from tests.bench.records import HIKER, folder_of, written
 
 SITUATION = {"preference": "I can't stand jazz.", "question": "What should we hear?"}
@@ -45,6 +45,12 @@ def test_without_data_the_projects_own_set_is_taken() -> None:
     assert found.items is found.own
     assert list(found.used) == [found.own.path.name]
     assert (found.situations, found.turns, found.exams, found.texts) == ((), (), (), {})
+
+
+def test_a_split_of_the_projects_own_set_is_chosen_by_name() -> None:
+    assert len(Sources(split="test").items.items) == 160
+    with pytest.raises(UnknownNameError, match="Did you mean 'test'"):
+        _ = Sources(split="tests").items
 
 
 def test_two_files_of_items_must_be_told_apart(tmp_path: Path) -> None:

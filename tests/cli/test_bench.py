@@ -51,6 +51,7 @@ def told(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("told")
 def test_what_was_typed_reaches_the_benchmark(tmp_path: Path) -> None:
     words = ["--data", "x.json", "--data", "y", "--methods", "none,neuron", "--per-attribute", "4"]
+    words += ["--split", "test"]
     words += ["--models", "a,b", "--seeds", "0,1", "--protocol", "paper", "--out", str(tmp_path)]
     found = json.loads(run("upqa,leak", *words, "--home", str(tmp_path), "--json").stdout)
     assert found == {
@@ -60,6 +61,7 @@ def test_what_was_typed_reaches_the_benchmark(tmp_path: Path) -> None:
         "methods": ["none", "neuron"],
         "models": ["a", "b"],
         "limit": None,
+        "split": "test",
         "per_attribute": 4,
         "seeds": [0, 1],
         "protocol": "paper",

@@ -26,6 +26,7 @@ def bench(
     models: Sequence[str],
     out: Path,
     data: Sequence[Path] = (),
+    split: str | None = None,
     limit: int | None = None,
     per_attribute: int | None = None,
     seeds: Sequence[int] = (0,),
@@ -40,6 +41,7 @@ def bench(
         models: what `EditableModel.load` takes.
         out: the run's folder.
         data: files and folders of records; the project's own by default.
+        split: of the project's own set; development by default.
         limit: the first N records; all by default.
         per_attribute: the first N records of each attribute.
         seeds: of what is drawn.
@@ -59,6 +61,7 @@ def bench(
     command = command_line(
         ",".join(tasks),
         data=tuple(data),
+        split=split,
         methods=",".join(methods),
         models=",".join(models),
         limit=limit,
@@ -68,7 +71,7 @@ def bench(
     )
     order = Order(
         tasks=tasks_by_name(tasks),
-        sources=Sources(data),
+        sources=Sources(data, split or "development"),
         choice=Choice(limit, per_attribute),
         seeds=tuple(dict.fromkeys(seeds)),
         settings=Settings(Protocol.named(protocol)),

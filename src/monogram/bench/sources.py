@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
-from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Any
 
 from monogram.bench.exams import Exam, load_exam
 from monogram.bench.items import ItemFile, load_items
+from monogram.bench.own import own_items
 from monogram.bench.prefeval import Situation, Turn, load_situations, load_turns
 from monogram.bench.records import Records, read_records, read_text
 from monogram.errors import InputError
@@ -29,10 +29,12 @@ class Sources:
 
     Args:
         paths: files and folders, as given; none for the project's own set alone.
+        split: which split of the project's own set.
     """
 
-    def __init__(self, paths: Sequence[Path] = ()) -> None:
+    def __init__(self, paths: Sequence[Path] = (), split: str = "development") -> None:
         self.paths = tuple(paths)
+        self.split = split
         self.used: dict[str, str] = {}
         """File (below the folder that was given) -> sha256 of what tasks have taken so far."""
 
@@ -47,9 +49,12 @@ class Sources:
 
     @cached_property
     def own(self) -> ItemFile:
-        """The project's own set."""
-        with as_file(files("monogram") / "bench" / "own_upqa.json") as path:
-            return self._take(load_items(path))
+        """The split of the project's own set.
+
+        Raises:
+            UnknownNameError: no such split.
+        """
+        return self._take(own_items(self.split))
 
     @cached_property
     def items(self) -> ItemFile:

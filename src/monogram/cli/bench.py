@@ -39,6 +39,14 @@ def bench(
             show_default=False,
         ),
     ] = None,
+    split: Annotated[
+        str | None,
+        typer.Option(
+            help="Of the project's own set: calibration, development (the default) or test.",
+            show_default=False,
+            autocompletion=complete.words("calibration", "development", "test"),
+        ),
+    ] = None,
     methods: Annotated[
         str | None,
         typer.Option(help="Methods with commas between, or all (default: none,neuron).", show_default=False),
@@ -91,6 +99,7 @@ def bench(
         summary = door.bench(
             asked,
             data=data or (),
+            split=split,
             methods=_listed(methods if methods is not None else METHODS.get(tasks, "none,neuron")),
             models=named,
             limit=limit,
