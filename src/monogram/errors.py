@@ -12,6 +12,8 @@ MonogramError
 ├── AdapterError
 │   ├── AdapterFileError             truncated or tampered adapter files
 │   └── BaseMismatchError            an adapter of another base model
+├── EndpointError                    a language model could not be asked; `.lasting`: nor will it be
+│   └── AnswerError                  it was asked, and never answered so that it can be used
 ├── ReaderError                      what finds preferences in words could not be asked, or erred
 ├── EditRefusedError                 the receipt shows harm; `.receipt` has the figures
 └── StoreError
@@ -69,6 +71,18 @@ class AdapterFileError(AdapterError):
 
 class BaseMismatchError(AdapterError):
     """The adapter was made for another base model."""
+
+
+class EndpointError(MonogramError):
+    """A language model could not be asked. ``lasting`` where asking again, or anything else, is no use."""
+
+    def __init__(self, message: str, *, lasting: bool = False) -> None:
+        super().__init__(message)
+        self.lasting = lasting
+
+
+class AnswerError(EndpointError):
+    """A language model refuses, or kept answering so that it cannot be used."""
 
 
 class ReaderError(MonogramError):

@@ -9,6 +9,7 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 from platformdirs import user_data_dir
 
@@ -126,6 +127,24 @@ def write_text(path: Path, text: str) -> None:
         _sync_one(path.absolute().parent)
     finally:
         work.unlink(missing_ok=True)
+
+
+def append_line(file: IO[bytes], path: Path, line: str) -> None:
+    """Write a line at the end of the open ``file`` at ``path``, and wait until it is on the disk.
+
+    Raises:
+        DiskFullError: no room; an unfinished line may be left.
+    """
+    try:
+        file.write(f"{line}\n".encode())
+        file.flush()
+        os.fsync(file.fileno())
+    except OSError as error:
+        if is_disk_full(error):
+            raise DiskFullError(
+                f"The disk filled up while {path} was written. Make room and run it again."
+            ) from error
+        raise
 
 
 def _rename(work: Path, target: Path, *, replace: bool) -> None:

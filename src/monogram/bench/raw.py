@@ -7,14 +7,13 @@ was not finished is dropped. A new `prepare` line with another delta voids what 
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
 
-from monogram.errors import DiskFullError, InputError
-from monogram.files import is_disk_full
+from monogram.errors import InputError
+from monogram.files import append_line
 
 Record = Mapping[str, Any]
 Key = tuple[str, int, str, str, str, str]
@@ -72,17 +71,7 @@ class RawLog:
         """
         if self._file is None:
             raise RuntimeError("RawLog.append is for the inside of a `with`")
-        line = json.dumps(record, ensure_ascii=False, allow_nan=False) + "\n"
-        try:
-            self._file.write(line.encode("utf-8"))
-            self._file.flush()
-            os.fsync(self._file.fileno())
-        except OSError as error:
-            if is_disk_full(error):
-                raise DiskFullError(
-                    f"The disk filled up while {self.path} was written. Make room and run it again."
-                ) from error
-            raise
+        append_line(self._file, self.path, json.dumps(record, ensure_ascii=False, allow_nan=False))
         self._take(record)
 
     def _take(self, record: Record) -> None:

@@ -5,7 +5,19 @@ from typing import Annotated
 import typer
 
 from monogram import __version__
-from monogram.cli import bench, change, chat, demo, erase, history, models, people, transfer, verify
+from monogram.cli import (
+    bench,
+    change,
+    chat,
+    data,
+    demo,
+    erase,
+    history,
+    models,
+    people,
+    transfer,
+    verify,
+)
 from monogram.cli.output import explained
 from monogram.cli.welcome import welcome
 
@@ -63,3 +75,4 @@ chat.join(app)
 transfer.join(app)
 models.join(app)
 bench.join(app)
+data.join(app)

@@ -7,18 +7,15 @@ with the reason, at most `retries` times; then it is an error, never a guess.
 from __future__ import annotations
 
 import json
-import os
-import re
 from collections.abc import Sequence
 from typing import Any
 
 from monogram.clusters.group import reads_same
 from monogram.clusters.table import table
-from monogram.errors import InputError, ReaderError
+from monogram.endpoint import Endpoint, Form, parsed
+from monogram.errors import EndpointError, InputError, ReaderError
 from monogram.preferences import POLARITIES, Preference
 
-MODEL = "MONOGRAM_LLM_MODEL"
-"""Environment variable with the model's name. The client itself reads OPENAI_BASE_URL and OPENAI_API_KEY."""
 FIELDS = ("attribute", "target", "polarity", "quote")
 SCHEMA: dict[str, Any] = {
     "type": "object",
@@ -100,45 +97,12 @@ class Llm:
             {"role": "system", "content": TASK + ", ".join(table().names)},
             {"role": "user", "content": json.dumps(list(turns), ensure_ascii=False)},
         ]
-        name, trouble = self._model(), ""
-        with self._client() as client:
-            for _ in range(self.retries + 1):
-                answer = _asked(client, name, messages)
-                try:
-                    return checked(answer, turns)
-                except InputError as error:
-                    trouble = str(error)
-                messages += [
-                    {"role": "assistant", "content": answer},
-                    {"role": "user", "content": f"That cannot be used: {trouble} Answer again, JSON alone."},
-                ]
-        raise ReaderError(
-            f"The model {name!r} was asked {self.retries + 1} times and never answered properly: {trouble} "
-            "Nothing was taken. Try another model, or --reader rules."
-        )
-
-    def _model(self) -> str:
-        name = self.model or os.environ.get(MODEL, "")
-        if not name:
-            raise InputError(f"The reader 'llm' asks a language model, but none is named. Set {MODEL}.")
-        return name
-
-    def _client(self) -> Any:
+        form = Form("preferences", SCHEMA)
         try:
-            import openai
-        except ImportError as error:
-            raise InputError(
-                "The reader 'llm' needs the package 'openai'. Install it with `pip install 'monogram[llm]'`."
-            ) from error
-        key = self.api_key or os.environ.get("OPENAI_API_KEY")
-        if key is None and (self.base_url or os.environ.get("OPENAI_BASE_URL")) is None:
-            raise InputError(
-                "The reader 'llm' needs a server: set OPENAI_BASE_URL to one of your own, or OPENAI_API_KEY "
-                "to a key of OpenAI's."
-            )
-        return openai.OpenAI(
-            api_key=key or "none", base_url=self.base_url, max_retries=self.retries, timeout=self.timeout
-        )
+            with Endpoint(self.model, self.base_url, self.api_key, self.retries, self.timeout).line() as line:
+                return line.settle(messages, form, lambda answer: checked(answer, turns))
+        except EndpointError as error:
+            raise ReaderError(f"{error} Nothing was taken. Try another model, or --reader rules.") from error
 
 
 def checked(answer: str, turns: Sequence[str]) -> tuple[Preference, ...]:
@@ -147,11 +111,7 @@ def checked(answer: str, turns: Sequence[str]) -> tuple[Preference, ...]:
     Raises:
         InputError: no JSON, not by the schema, or something that the person did not say.
     """
-    fenced = re.fullmatch(r"\s*```(?:json)?\s*(.*?)\s*```\s*", answer, flags=re.DOTALL)
-    try:
-        told = json.loads(fenced[1] if fenced else answer)
-    except ValueError as error:
-        raise InputError(f"It is no JSON ({str(error)[:80]}).") from error
+    told = parsed(answer)
     records = told.get("preferences") if isinstance(told, dict) else None
     if not isinstance(records, list):
         raise InputError('It has no list "preferences".')
@@ -178,33 +138,3 @@ def _preference(record: object, place: int, said: Sequence[str]) -> Preference:
 
 def _plain(text: str) -> str:
     return " ".join(text.casefold().replace("\u2019", "'").split()).strip(" .,!\"'")
-
-
-def _asked(client: Any, model: str, messages: Sequence[dict[str, str]]) -> str:
-    """The model's answer; by the schema where the server knows how, else as the prompt says."""
-    import openai
-
-    form = {"type": "json_schema", "json_schema": {"name": "preferences", "strict": True, "schema": SCHEMA}}
-    ask = {"model": model, "messages": list(messages), "temperature": 0}
-    try:
-        try:
-            reply = client.chat.completions.create(**ask, response_format=form)
-        except (openai.BadRequestError, openai.UnprocessableEntityError) as error:
-            if "response_format" not in str(error) and "json_schema" not in str(error):
-                raise
-            reply = client.chat.completions.create(**ask)
-    except openai.APIStatusError as error:
-        reason = " ".join(str(error).split())[:200]
-        raise ReaderError(
-            f"The model {model!r} could not be asked: {reason}. Check its name and the key."
-        ) from error
-    except (openai.OpenAIError, ValueError) as error:  # ValueError: no JSON at all
-        reason = " ".join(str(error).split())[:200]
-        raise ReaderError(
-            f"No language model answers at {client.base_url} ({type(error).__name__}: {reason}). "
-            "Check OPENAI_BASE_URL and that the server runs."
-        ) from error
-    for choice in getattr(reply, "choices", None) or ():
-        content = getattr(getattr(choice, "message", None), "content", None)
-        return content if isinstance(content, str) else ""
-    return ""
