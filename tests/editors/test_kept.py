@@ -15,6 +15,7 @@ from torch import Tensor
 from monogram.clusters.cluster import Cluster, Phrasing
 from monogram.clusters.pool import pool
 from monogram.editors import cluster as joint
+from monogram.editors import intent
 from monogram.editors import kept as room
 from monogram.editors import neuron as flagship
 from monogram.editors.base import Edit, edit_with
@@ -75,11 +76,12 @@ def shared_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(autouse=True)
 def little_ground(monkeypatch: pytest.MonkeyPatch, shared_home: Path) -> None:
     monkeypatch.setenv("MONOGRAM_HOME", str(shared_home))
-    for module in (flagship, joint):
+    for module in (intent, joint):
         monkeypatch.setattr(module, "pool", lambda: POOL)
         monkeypatch.setattr(
             module, "contrast_of", lambda _: (list(range(4)), list(range(4, 12)), list(range(12, 24)))
         )
+    for module in (flagship, joint):
         monkeypatch.setattr(module, "moments", around)
 
 
@@ -293,7 +295,7 @@ def test_a_detector_is_read_without_an_answer_and_without_finding_anything(kind:
     editor.edit(em, CLUSTERS[:2], keep=keep)
     first, second = editor.readings(em, CLUSTERS[:2], groups, keep)
     assert (first.shape, second.shape) == ((3, 2), (2, 2))
-    made = editor.stitch(em, CLUSTERS[1], around(em, 1))
+    made = editor.stitch(CLUSTERS[1], intent.Ground(em, around(em, 1)))
     x = flagship.read_starts(em, 1, [p.messages() for p in groups[0]]).double()
     torch.testing.assert_close(first[:, 1], x @ made.gate / editor.config.sharpness)
     assert editor.readings(em, CLUSTERS, groups, keep) is None

@@ -15,7 +15,7 @@ from monogram.clusters.cluster import Cluster, Phrasing
 from monogram.clusters.expand import expand
 from monogram.clusters.pool import contrast_of, pool
 from monogram.delta import Delta
-from monogram.editors import neuron as room
+from monogram.editors import intent as room
 from monogram.editors.base import Edit
 from monogram.editors.detect import constant
 from monogram.editors.neuron import Neuron, NeuronConfig, NeuronPlain
@@ -108,7 +108,7 @@ def stitches(em: EditableModel, editor: Neuron, clusters: Sequence[Cluster]) -> 
     """Each on a wrapper and by an editor of its own, as if alone."""
     return [
         type(editor)(editor.config).stitch(
-            EditableModel.wrap(em.model, em.tokenizer, name="alone"), c, moments(em, 1)
+            c, room.Ground(EditableModel.wrap(em.model, em.tokenizer, name="alone"), moments(em, 1))
         )
         for c in in_order(clusters)
     ]

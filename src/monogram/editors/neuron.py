@@ -15,32 +15,26 @@ first.
 
 from __future__ import annotations
 
-import hashlib
-import json
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import ClassVar
 
 import torch
 from torch import Tensor
 
-from monogram.clusters.cluster import KINDS, Cluster, Phrasing
-from monogram.clusters.pool import contrast_of, pool
-from monogram.editors import detect
+from monogram.clusters.cluster import Cluster, Phrasing
 from monogram.editors.base import Edit, Progress, chosen_layer
-from monogram.editors.kept import Keep, Tensors, address, kept, known, numbers
+from monogram.editors.intent import Ground
+from monogram.editors.kept import Keep, Tensors, address, kept, known
 from monogram.editors.keys import read_starts
 from monogram.editors.lines import Lines, lines_of
 from monogram.editors.overwrite import Stitch, free, overwrite
 from monogram.editors.values import OnStep, ValueConfig, ValueResult, value_step
 from monogram.errors import InputError
 from monogram.models.editable import EditableModel
-from monogram.models.moments import Moments, moments
-
-UNRELATED = 3.0
-"""What unrelated prompts count in a detector, beside the 1 of other look-alikes (docs/log.md)."""
+from monogram.models.moments import moments
 
 
 @dataclass(frozen=True)
@@ -100,13 +94,13 @@ class Neuron:
             )
         begun = time.perf_counter()
         around = moments(model, layer, progress=progress)
-        ground = _ground(around)
+        ground = Ground(model, around)
         stitches, steps = list[Stitch](), list[int]()
         for done, cluster in enumerate(ordered):
             tell = partial(_tell, progress, done, len(ordered))
             tell(0, 1)
             name = self._address(model, layer, cluster, ground)
-            find = partial(self._find, model, cluster, around, tell)
+            find = partial(self._find, cluster, ground, tell)
             found, anew = kept(keep, cluster, name, self._shapes(model), find)
             stitches.append(self._stitch(model, found))
             steps.append(len(stitches[-1].losses) - 1 if anew else 0)
@@ -119,9 +113,9 @@ class Neuron:
         }
         return Edit(overwrite(model, around, stitches), details)
 
-    def stitch(self, model: EditableModel, cluster: Cluster, around: Moments) -> Stitch:
+    def stitch(self, cluster: Cluster, ground: Ground) -> Stitch:
         """Detector and residual of one preference, as if alone."""
-        return self._stitch(model, self._find(model, cluster, around))
+        return self._stitch(ground.model, self._find(cluster, ground))
 
     def readings(
         self,
@@ -132,7 +126,7 @@ class Neuron:
     ) -> list[Tensor] | None:
         """See `base.Reads`: what the detectors say of the phrasings, without the answer."""
         layer = chosen_layer(model, self.config.layer)
-        ground = _ground(moments(model, layer))
+        ground = Ground(model, moments(model, layer))
         gates = [torch.zeros(model.width, 0, dtype=torch.float64, device=model.device)]
         for cluster in clusters:
             found = known(keep, cluster, self._address(model, layer, cluster, ground), self._shapes(model))
@@ -142,17 +136,16 @@ class Neuron:
         read = (read_starts(model, layer, [p.messages() for p in group], keep=True) for group in groups)
         return [x.double() @ torch.cat(gates, 1) for x in read]
 
-    def _find(
-        self, model: EditableModel, cluster: Cluster, around: Moments, on_step: OnStep | None = None
-    ) -> dict[str, Tensor]:
+    def _find(self, cluster: Cluster, ground: Ground, on_step: OnStep | None = None) -> dict[str, Tensor]:
         """What is costly: the detector, the two constants, and the residual with its losses."""
-        detector, start, steady = self._directions(model, cluster, around)
-        value = self.value_step(model, cluster, on_step)
+        config = self.config
+        detector = ground.detector(cluster, strength=config.strength, margin=config.margin)
+        value = self.value_step(ground.model, cluster, on_step)
         losses = torch.tensor(value.losses, dtype=torch.float64)
         return {
             "detector": detector,
-            "start": start,
-            "steady": steady,
+            "start": ground.start,
+            "steady": ground.steady,
             "residual": value.residual,
             "losses": losses,
         }
@@ -170,16 +163,16 @@ class Neuron:
             tuple(part["losses"].tolist()),
         )
 
-    def _address(self, model: EditableModel, layer: int, cluster: Cluster, ground: str) -> str:
+    def _address(self, model: EditableModel, layer: int, cluster: Cluster, ground: Ground) -> str:
         config = self.config
         settings = {
             "editor": "neuron",
-            "detector": [config.strength, config.margin, UNRELATED],
+            "detector": [config.strength, config.margin],
             "lines": [config.asks, config.advice],
             "value": config.value,
             "fast": config.fast,
-            "ground": ground,
-            "pool": contrast_of(cluster),
+            "ground": ground.digest,
+            "pool": ground.places(cluster),
         }
         return address(model, layer, cluster, settings)
 
@@ -204,41 +197,6 @@ class Neuron:
             on_step=on_step,
         )
 
-    def _directions(
-        self, model: EditableModel, cluster: Cluster, around: Moments
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """Directions of x, each (d,): the detector, the start and the constant."""
-        config, layer = self.config, around.layer
-        shared = read_starts(model, layer, [e.phrasing.messages() for e in pool()], keep=True).double()
-        asks, others, unrelated = contrast_of(cluster)
-        read = {
-            p: row
-            for part in (cluster.train, cluster.contrast)
-            if part
-            for p, row in zip(
-                part, read_starts(model, layer, [p.messages() for p in part], keep=True).double(), strict=True
-            )
-        }
-        own = [torch.stack(rows) for kind in KINDS if (rows := [read[p] for p in cluster.of_kind(kind)])]
-        alike = torch.stack([read[p] for p in cluster.contrast]) if cluster.contrast else shared[:0]
-        elsewhere = around.inputs.double()
-        starts = torch.cat([shared, around.starts.double()])
-        steady = detect.constant(starts)
-        start = detect.constant(starts, elsewhere)
-        gated = model.layout.gated
-        detector = detect.fit(
-            own,
-            [
-                *((rows, 1.0) for rows in (alike, shared[asks], shared[others])),
-                (shared[unrelated], UNRELATED),
-                (elsewhere, 0.3 if gated else 1.0),
-            ],
-            steady if gated else start,
-            strength=config.strength,
-            margin=config.margin,
-        )
-        return detector, start, steady
-
 
 class NeuronPlain(Neuron):
     """The same edit with the whole model in every gradient step: the oracle and the yardstick."""
@@ -248,12 +206,6 @@ class NeuronPlain(Neuron):
     def __init__(self, config: NeuronConfig | None = None, **settings: object) -> None:
         super().__init__(config, **settings)
         self.config = replace(self.config, fast=False)
-
-
-def _ground(around: Moments) -> str:
-    """Digest of what all detectors are held against: ordinary text, and the pool."""
-    texts = json.dumps([asdict(entry.phrasing) for entry in pool()], sort_keys=True)
-    return hashlib.sha256((texts + numbers(around.inputs, around.starts)).encode()).hexdigest()
 
 
 def _tell(progress: Progress | None, done: int, count: int, step: int, steps: int) -> None:

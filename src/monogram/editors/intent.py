@@ -1,0 +1,89 @@
+"""What an intent's detector is held against, read once for all clusters of an edit; and the detectors.
+
+The ground is a model's alone: `x` at the pool's phrasings, at other answers' starts and in ordinary text, and
+the constants that are 1 where an answer starts. It holds no target, so it serves every person.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from monogram.clusters.cluster import KINDS, Cluster, Phrasing
+from monogram.clusters.pool import contrast_of, pool
+from monogram.editors import detect
+from monogram.editors.kept import numbers
+from monogram.editors.keys import read_starts
+from monogram.models.editable import EditableModel
+from monogram.models.moments import Moments
+
+UNRELATED = 3.0
+"""What unrelated prompts count in a detector, beside the 1 of other look-alikes (docs/log.md)."""
+TEXT = 0.3
+"""What ordinary text counts where a second row of the neuron tells the answer's start; else it counts 1."""
+
+
+class Ground:
+    """What detectors of one model and layer share. Reads nothing before it is asked."""
+
+    def __init__(self, model: EditableModel, around: Moments) -> None:
+        self.model = model
+        self.around = around
+
+    @cached_property
+    def digest(self) -> str:
+        """Of all that is shared: ordinary text, the pool, and what they count."""
+        texts = json.dumps([asdict(entry.phrasing) for entry in pool()], sort_keys=True)
+        read = numbers(self.around.inputs, self.around.starts)
+        return hashlib.sha256(f"{UNRELATED} {TEXT} {texts}{read}".encode()).hexdigest()
+
+    @cached_property
+    def steady(self) -> Tensor:
+        """(d,) the constant: 1 where an answer starts, whatever elsewhere."""
+        return detect.constant(self._starts)
+
+    @cached_property
+    def start(self) -> Tensor:
+        """(d,) 1 where an answer starts, 0 in ordinary text."""
+        return detect.constant(self._starts, self.around.inputs)
+
+    def places(self, cluster: Cluster) -> tuple[list[int], list[int], list[int]]:
+        """Which of the pool's phrasings a cluster is held against, see `clusters.pool.contrast_of`."""
+        return contrast_of(cluster)
+
+    def detector(self, cluster: Cluster, *, strength: float, margin: float) -> Tensor:
+        """(d,) the detector of a cluster's intent, see `detect.fit`."""
+        asks, others, unrelated = self.places(cluster)
+        alike = self._read(cluster.contrast) if cluster.contrast else self._pool[:0]
+        gated = self.model.layout.gated
+        train = dict(zip(cluster.train, self._read(cluster.train), strict=True)) if cluster.train else {}
+        own = [torch.stack([train[p] for p in same]) for kind in KINDS if (same := cluster.of_kind(kind))]
+        return detect.fit(
+            own,
+            [
+                *((rows, 1.0) for rows in (alike, self._pool[asks], self._pool[others])),
+                (self._pool[unrelated], UNRELATED),
+                (self.around.inputs.double(), TEXT if gated else 1.0),
+            ],
+            self.steady if gated else self.start,
+            strength=strength,
+            margin=margin,
+        )
+
+    @cached_property
+    def _pool(self) -> Tensor:
+        return self._read([entry.phrasing for entry in pool()])
+
+    @cached_property
+    def _starts(self) -> Tensor:
+        return torch.cat([self._pool, self.around.starts.double()])
+
+    def _read(self, phrasings: Sequence[Phrasing]) -> Tensor:
+        chats = [p.messages() for p in phrasings]
+        return read_starts(self.model, self.around.layer, chats, keep=True).double()
