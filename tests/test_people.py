@@ -1,5 +1,6 @@
 """People: what they add is known, what they forget was never there, and what is refused changes nothing."""
 
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -300,7 +301,7 @@ def test_a_lost_adapter_is_compiled_again_and_a_damaged_one_is_refused(
     weights.write_bytes(weights.read_bytes()[:-1])
     with pytest.raises(AdapterFileError, match="compiled again"):
         alice.ask("Hello?")
-    people.store.adapters.remove("alice", version.folder)
+    shutil.rmtree(people.store.adapters.shelf("alice") / version.folder)
     assert alice.delta() == kept
     assert len(compiler.calls) == 2
 

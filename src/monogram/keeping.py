@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from monogram.carry import Last
 from monogram.delta import Delta
+from monogram.errors import EditRefusedError
 from monogram.models.editable import EditableModel
 from monogram.models.whole import base_name
 from monogram.personalizer import Monogram, compile_monogram
@@ -75,14 +76,18 @@ class Keeping:
         # an old receipt has answers, which may name what is erased: then nothing of it is carried over
         made = None
         if left:
-            made = compile_monogram(
-                self.model,
-                left,
-                editor=editor,
-                keep=self.store.artefacts.of(self.user),
-                last=Last(last, self.store.ledger.present(self.user)) if last and not erased else None,
-                progress=self.progress,
-            )
+            try:
+                made = compile_monogram(
+                    self.model,
+                    left,
+                    editor=editor,
+                    keep=self.store.artefacts.of(self.user),
+                    last=Last(last, self.store.ledger.present(self.user)) if last and not erased else None,
+                    progress=self.progress,
+                )
+            except EditRefusedError:
+                self.store.sweep([self.user])  # what was found for it tells of what is not kept
+                raise
         version = self.store.commit(
             self.user,
             steps,
