@@ -6,11 +6,12 @@ So a person's delta never depends on how the set came about, and a change that i
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from monogram.carry import Last
 from monogram.delta import Delta
-from monogram.errors import EditRefusedError
+from monogram.errors import EditRefusedError, StoreError
 from monogram.models.editable import EditableModel
 from monogram.models.whole import base_name
 from monogram.personalizer import Monogram, compile_monogram
@@ -86,7 +87,8 @@ class Keeping:
                     progress=self.progress,
                 )
             except EditRefusedError:
-                self.store.sweep([self.user])  # what was found for it tells of what is not kept
+                with suppress(StoreError):
+                    self.store.sweep([self.user])  # what was found for it tells of what is not kept
                 raise
         version = self.store.commit(
             self.user,
