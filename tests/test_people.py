@@ -1,12 +1,15 @@
 """People: what they add is known, what they forget was never there, and what is refused changes nothing."""
 
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
+from monogram import keeping
 from monogram.clusters.said import Said
 from monogram.delta import load_adapter
 from monogram.errors import (
@@ -19,6 +22,7 @@ from monogram.errors import (
 from monogram.models.attach import attach
 from monogram.people import Person, Personalizer, load
 from monogram.preferences import Preference
+from monogram.store.artefacts import Shelf
 from monogram.store.ledger import Ledger
 from tests import tiny
 from tests.compiled import Compiler
@@ -73,6 +77,19 @@ def test_the_polarity_is_the_attributes_own_unless_said(alice: Person) -> None:
     alice.add(attribute="hobby", target="Hiking")
     alice.add(attribute="pet", target="a cat", polarity="likes")
     assert [p.polarity for p in alice.list()] == ["avoids", "likes", "likes"]
+
+
+def test_a_refused_edit_leaves_nothing_of_what_was_found_for_it(
+    alice: Person, people: Personalizer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuses(*_: Any, keep: Shelf, **__: Any) -> None:
+        keep.write("a" * 64, "b" * 64, {"x": torch.zeros(1)})
+        raise EditRefusedError("It leaks.")
+
+    monkeypatch.setattr(keeping, "compile_monogram", refuses)
+    with pytest.raises(EditRefusedError, match="It leaks"):
+        alice.add(attribute="hobby", target="Hiking")
+    assert not list(people.store.artefacts.root.iterdir())
 
 
 def test_forgetting_leaves_the_delta_of_somebody_who_never_had_it(people: Personalizer) -> None:
@@ -300,7 +317,7 @@ def test_a_lost_adapter_is_compiled_again_and_a_damaged_one_is_refused(
     weights.write_bytes(weights.read_bytes()[:-1])
     with pytest.raises(AdapterFileError, match="compiled again"):
         alice.ask("Hello?")
-    people.store.adapters.remove("alice", version.folder)
+    shutil.rmtree(people.store.adapters.shelf("alice") / version.folder)
     assert alice.delta() == kept
     assert len(compiler.calls) == 2
 

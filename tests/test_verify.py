@@ -1,6 +1,8 @@
 """verify says what is wrong with what is kept, and nothing where nothing is."""
 
+import json
 import re
+import shutil
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
@@ -8,7 +10,9 @@ from pathlib import Path
 import pytest
 import torch
 
+from monogram.editors.build import build
 from monogram.errors import LedgerError, UnknownNameError
+from monogram.keeping import Keeping
 from monogram.people import Person, Personalizer
 from tests import tiny
 from tests.compiled import Compiler
@@ -70,7 +74,7 @@ FAULTS: dict[str, tuple[Callable[[Person, Personalizer], object], str]] = {
         "alice: version 1: The adapter of version 1 of 'alice' is damaged",
     ),
     "an adapter that is gone": (
-        lambda alice, people: people.store.adapters.remove("alice", folder(alice, 2).name),
+        lambda alice, _: shutil.rmtree(folder(alice, 2)),
         r"alice: version 2: its adapter folder \w+ is gone",
     ),
     "a preference that was changed": (
@@ -134,6 +138,28 @@ def test_what_cannot_be_rebuilt_here_is_noted_and_is_no_fault(alice: Person, peo
     assert "another model" in report.people[0].notes[0]
     sql(people, "UPDATE versions SET settings = 'of before'")
     assert "other settings than today's" in people.verify().people[0].notes[0]
+
+
+def test_a_version_is_rebuilt_with_the_threads_that_compiled_it(
+    alice: Person, people: Personalizer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told, used = {**build(people.model), "threads": 2}, list[int]()
+    sql(people, f"UPDATE versions SET receipt = json_set(receipt, '$.build', json('{json.dumps(told)}'))")
+    plain = Keeping.compiled
+    watched = lambda *args: (used.append(torch.get_num_threads()), plain(*args))[1]  # noqa: E731
+    monkeypatch.setattr(Keeping, "compiled", watched)
+    assert people.verify().all_faults == ()
+    assert (used, torch.get_num_threads()) == ([2], 1)
+
+
+def test_what_another_build_compiled_is_noted_and_is_no_fault(alice: Person, people: Personalizer) -> None:
+    told = {**build(people.model), "torch": "1.0"}
+    sql(people, f"UPDATE versions SET receipt = json_set(receipt, '$.build', json('{json.dumps(told)}'))")
+    (found,) = people.verify().people
+    assert (found.faults, found.rebuilt) == ((), ())
+    assert found.notes == (
+        "version 3: it was compiled by another build (torch 1.0), so that it cannot be compared",
+    )
 
 
 def test_a_receipt_of_another_make_is_noted_and_is_no_fault(alice: Person, people: Personalizer) -> None:

@@ -6,10 +6,12 @@ So a person's delta never depends on how the set came about, and a change that i
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from monogram.carry import Last
 from monogram.delta import Delta
+from monogram.errors import EditRefusedError, StoreError
 from monogram.models.editable import EditableModel
 from monogram.models.whole import base_name
 from monogram.personalizer import Monogram, compile_monogram
@@ -75,14 +77,19 @@ class Keeping:
         # an old receipt has answers, which may name what is erased: then nothing of it is carried over
         made = None
         if left:
-            made = compile_monogram(
-                self.model,
-                left,
-                editor=editor,
-                keep=self.store.artefacts.of(self.user),
-                last=Last(last, self.store.ledger.present(self.user)) if last and not erased else None,
-                progress=self.progress,
-            )
+            try:
+                made = compile_monogram(
+                    self.model,
+                    left,
+                    editor=editor,
+                    keep=self.store.artefacts.of(self.user),
+                    last=Last(last, self.store.ledger.present(self.user)) if last and not erased else None,
+                    progress=self.progress,
+                )
+            except EditRefusedError:
+                with suppress(StoreError):
+                    self.store.sweep([self.user])  # what was found for it tells of what is not kept
+                raise
         version = self.store.commit(
             self.user,
             steps,

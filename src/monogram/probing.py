@@ -25,6 +25,7 @@ from monogram.clusters.table import table
 from monogram.delta import Delta
 from monogram.drift import drift
 from monogram.editors.base import Progress
+from monogram.editors.build import build
 from monogram.models.editable import EditableModel
 from monogram.models.generate import generate
 from monogram.receipt import Limits, Probed, Receipt, Tally, harm_of
@@ -134,6 +135,7 @@ def probe(
         loss=sum(losses) / len(losses) if losses else None,
         per_preference=tuple(parts),
         violation=_share(sum(t.violations for t in advised), sum(t.asked for t in advised)),
+        build=build(model),
     )
     harm = harm_of(receipt, limits.of(len(clusters)))
     lost = [p for p in parts if p.recall["ask"] == 0]

@@ -99,6 +99,7 @@ class Receipt:
             now; recall and advice may be carried over, kind by kind, see `Tally.version`.
         problems: what is harmful or did not work, in words; empty for a good edit.
         violation: share of advice about what is avoided that recommends it; None where nothing is.
+        build: what computed it (`editors.build`); None in receipts of older versions.
     """
 
     recall: float | None
@@ -114,6 +115,7 @@ class Receipt:
     per_preference: tuple[Probed, ...]
     problems: tuple[str, ...] = ()
     violation: float | None = None
+    build: Mapping[str, str | int] | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Plain data, for JSON."""
@@ -122,7 +124,7 @@ class Receipt:
     @classmethod
     def from_dict(cls, record: Mapping[str, Any]) -> Receipt:
         """What `as_dict` gave."""
-        known: dict[str, Any] = {f.name: record.get(f.name) for f in fields(cls)}  # old ones lack `violation`
+        known: dict[str, Any] = {f.name: record.get(f.name) for f in fields(cls)}  # old ones lack some
         known["per_preference"] = tuple(_probed(p) for p in record["per_preference"])
         known["problems"] = tuple(record["problems"])
         return cls(**known)

@@ -1,7 +1,8 @@
 """Checking what is kept: is it whole, is it what the ledger says, is nothing left of what was erased.
 
-A version is rebuilt from the ledger alone, without artefacts, on the base model; its delta must be the kept
-one to the bit (on the machine and build that compiled it), and its receipt must say the same again.
+A version is rebuilt from the ledger alone, without artefacts, on the base model and with the threads that
+compiled it; its delta must be the kept one to the bit (on the same machine and build), and its receipt must
+say the same again.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from monogram.delta import Delta
+from monogram.editors.build import build, threads
 from monogram.errors import AdapterError, EditRefusedError, LedgerError
 from monogram.keeping import Keeping
 from monogram.store.ledger import Event, Version, set_at, set_digest
@@ -145,8 +147,14 @@ def _rebuilt(keeping: Keeping, version: Version, events: Sequence[Event]) -> tup
     if not preferences:
         empty = version.delta_digest in ("", Delta.zero().digest)
         return ([] if empty else ["it has no preferences, but an adapter"]), []
+    then, now = (version.receipt or {}).get("build"), build(keeping.model)
+    count = int((then or now)["threads"])
+    if then is not None and then != {**now, "threads": count}:
+        told = ", ".join(f"{name} {what}" for name, what in then.items() if what != now.get(name))
+        return [], [f"it was compiled by another build ({told}), so that it cannot be compared"]
     try:
-        made = keeping.compiled(preferences, version.editor)
+        with threads(count):
+            made = keeping.compiled(preferences, version.editor)
     except EditRefusedError as error:
         return [f"rebuilt, it is refused: {error}"], []
     if made.settings != version.settings:

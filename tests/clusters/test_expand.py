@@ -1,5 +1,7 @@
 """One preference becomes a cluster: three kinds of phrasings, look-alikes beside them, some kept back."""
 
+from itertools import permutations
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -87,7 +89,7 @@ def test_several_values_of_one_attribute_are_said_together() -> None:
     hobby = Preference("hobby", "Hiking")
     found = expand_all([nuts, hobby, pets[0], fish, pets[1], pets[2]])
     said = [c.preference.target for c in found]
-    assert said == ["peanuts and shellfish", "Hiking", "a cat, a dog and bees"]
+    assert said == ["peanuts and shellfish", "Hiking", "a dog, bees and a cat"]
     assert found[0].say == "You are allergic to peanuts and shellfish."
     assert found[0].suggest == "Keeping it free of peanuts and shellfish,"
     assert found[0].variants == ("peanuts", "shellfish")
@@ -95,6 +97,12 @@ def test_several_values_of_one_attribute_are_said_together() -> None:
     apart = [Preference("drink", "tea"), Preference("drink", "wine", polarity="avoids")]
     assert [c.preference.target for c in expand_all(apart)] == ["tea", "wine"]  # never as one
     assert expand_all([]) == []
+
+
+def test_a_cluster_hangs_on_the_set_of_its_values_alone() -> None:
+    pets = [Preference("pet", t) for t in ("a cat", "a dog", "bees")]
+    (first, *others) = [expand_all(order) for order in permutations(pets)]
+    assert all(other == first for other in others)
 
 
 def test_phrasings_stand_alone_in_conversations_and_under_system_prompts() -> None:

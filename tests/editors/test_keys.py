@@ -1,6 +1,7 @@
 """What is read is what a plain pass shows, costs less, and is kept until it is damaged."""
 
 import errno
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from torch import Tensor
 
 from monogram import tensors as disk
 from monogram.editors import keys as room
+from monogram.editors.build import threads
 from monogram.editors.keys import read_at, read_starts
 from monogram.errors import DiskFullError, LayerError
 from monogram.models.editable import EditableModel
@@ -127,14 +129,16 @@ def test_nothing_is_kept_unasked(tmp_path: Path) -> None:
     assert not (tmp_path / "cache").exists()
 
 
-def test_another_model_layer_role_or_list_is_read_for_itself(tmp_path: Path) -> None:
+def test_another_model_layer_role_build_or_list_is_read_for_itself(tmp_path: Path) -> None:
     read_starts(tiny.editable(), 1, CHATS, keep=True)
     read_starts(tiny.editable(seed=1), 1, CHATS, keep=True)
     read_starts(tiny.editable(chat=False), 1, CHATS, keep=True)
     read_starts(tiny.editable(), 2, CHATS, keep=True)
     read_starts(tiny.editable(), 1, CHATS, role="key", keep=True)
     read_starts(tiny.editable(), 1, CHATS[::-1], keep=True)
-    assert len(kept(tmp_path)) == 6
+    with threads(2):  # other last bits
+        read_starts(tiny.editable(), 1, CHATS, keep=True)
+    assert len(kept(tmp_path)) == 7
 
 
 @pytest.mark.parametrize("harm", ["cut", "flip", "empty", "other", "gone"])
@@ -180,6 +184,21 @@ def test_another_process_that_was_faster_does_no_harm(
     first = read_starts(em, 1, CHATS, keep=True)
     assert torch.equal(first, read_starts(em, 1, CHATS, keep=True))
     assert len(kept(tmp_path)) == 1
+
+
+def test_another_process_that_erases_meanwhile_does_no_harm(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    plain = disk.save_file
+
+    def cleared(tensors: Any, path: Path, **more: Any) -> None:
+        shutil.rmtree(room.kept_readings())
+        plain(tensors, path, **more)
+
+    em = tiny.editable()
+    monkeypatch.setattr(disk, "save_file", cleared)
+    assert torch.equal(read_starts(em, 1, CHATS, keep=True), read_starts(em, 1, CHATS))
+    assert kept(tmp_path) == []
 
 
 def test_the_weights_are_left_alone() -> None:

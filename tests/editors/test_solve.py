@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from monogram.editors.solve import Base, Wish, base, one_thread, solve
+from monogram.editors.solve import Base, Wish, base, solve
 from monogram.errors import InputError
 
 WIDTH, OUT = 24, 10
@@ -153,16 +153,6 @@ def test_it_depends_on_the_set_alone_to_the_bit() -> None:
     shared = person_base()
     solve(shared, [a, b, c])
     assert solve(shared, [b, a]) == solve(person_base(), [a, b])
-
-
-def test_threads_are_as_they_were() -> None:
-    before = torch.get_num_threads()
-    with one_thread():
-        assert torch.get_num_threads() == 1
-    assert torch.get_num_threads() == before
-    with pytest.raises(InputError), one_thread():
-        raise InputError("in the middle")
-    assert torch.get_num_threads() == before
 
 
 @pytest.mark.parametrize(

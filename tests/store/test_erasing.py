@@ -1,15 +1,19 @@
 """What is erased is nowhere any more, and everything else is as it was."""
 
+import errno
 import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
 
 from monogram.editors.keys import read_starts
-from monogram.errors import LedgerError
+from monogram.errors import DiskFullError, LedgerError, StoreError
 from monogram.preferences import Preference
 from monogram.store import database
 from monogram.store.ledger import Ledger, Version, ever, set_at, set_digest
@@ -28,9 +32,12 @@ class Answers:
     """A receipt with an answer in it."""
 
     answer: str
+    version: int | None = None
 
     def as_dict(self) -> dict[str, Any]:
-        return {"recall": 1.0, "per_preference": [{"target": "Quoits", "answer": self.answer}]}
+        tallies = {"ask": {"version": self.version}}
+        part = {"target": "Quoits", "answer": self.answer, "tallies": tallies}
+        return {"recall": 1.0, "per_preference": [part]}
 
 
 @pytest.fixture
@@ -96,12 +103,40 @@ def test_what_else_was_true_stays_and_so_does_its_history(store: Store) -> None:
     ]
 
 
-def test_answers_in_the_receipts_that_stay_do_not_name_it(store: Store) -> None:
-    told = made(5, receipt=Answers("You have xylophobia, and love Quoits."))
-    store.commit("alice", [], told, after=4, base_name="tiny")  # an answer that was counted at version 3
+@pytest.mark.parametrize(
+    ("answer", "version", "stays"),
+    [
+        ("You have xylophobia, and love Quoits.", None, False),
+        ("Your ailment aside, Quoits.", 3, False),  # given when it was there, and carried over since
+        ("Quoits, of course.", 4, True),
+    ],
+)
+def test_answers_in_the_receipts_that_stay_do_not_tell_of_it(
+    store: Store, answer: str, version: int | None, stays: bool
+) -> None:
+    told = made(5, receipt=Answers(answer, version))
+    store.commit("alice", [], told, after=4, base_name="tiny")
     new = store.again("alice", store.ledger.versions("alice")[-1], after=5, erased={SECRET.digest})
-    assert new.receipt == {"recall": 1.0, "per_preference": [{"target": "Quoits", "answer": ""}]}
-    assert traces(store.home, "ylophobia") == []
+    assert new.receipt == Answers(answer if stays else "", version).as_dict()
+    assert traces(store.home, "ylophobia", "ailment") == []
+
+
+def test_what_else_a_receipt_says_stays(store: Store) -> None:
+    cat, town = Preference("pet", "Cat"), Preference("location", "Cattown")
+    land(store, 5, ("added", cat), ("forgotten", QUOITS))
+    receipt = {"recall": 1.0, "per_preference": [{"attribute": "location", "target": "Cattown"}]}
+    told = SimpleNamespace(as_dict=lambda: receipt)
+    last = store.commit(
+        "alice",
+        [("forgotten", cat), ("added", town)],
+        made(6, receipt=told),
+        after=5,
+        base_name="tiny",
+    )
+    new = store.again("alice", last, after=6, erased={cat.digest})
+    assert new.receipt is not None
+    (part,) = new.receipt["per_preference"]
+    assert (part["attribute"], part["target"]) == ("location", "Cattown")
 
 
 def test_kept_readings_of_a_persons_own_attributes_go_with_it(
@@ -171,9 +206,79 @@ def test_a_reader_that_stays_is_named_and_the_rest_is_done_later(
     reader = sqlite3.connect(store.ledger.path, isolation_level=None)
     reader.execute("BEGIN")
     reader.execute("SELECT * FROM users").fetchall()
-    with pytest.raises(LedgerError, match=r"another process is reading .* Run `monogram verify`"):
+    with pytest.raises(LedgerError, match=r"another process is using .* Run `monogram verify`"):
         store.again("alice", store.ledger.versions("alice")[-1], after=4, erased={SECRET.digest})
     assert [p.target for p in store.ledger.present("alice")] == ["Quoits", "vegan"]
     reader.close()
     store.finish()
     assert traces(store.home, "ylophobia") == []
+
+
+@pytest.fixture
+def marked(store: Store, monkeypatch: pytest.MonkeyPatch) -> Store:
+    """An erasure that landed, and was killed before anything was cleared."""
+    with monkeypatch.context() as patched:
+        patched.setattr(Store, "finish", lambda _: None)
+        store.again("alice", store.ledger.versions("alice")[-1], after=4, erased={SECRET.digest})
+    return store
+
+
+def test_a_writer_that_stays_is_named_and_nothing_is_said_to_be_unchanged(
+    marked: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database, "BUSY_SECONDS", 0.05)
+    writer = sqlite3.connect(marked.ledger.path, isolation_level=None)
+    writer.execute("BEGIN IMMEDIATE")
+    with pytest.raises(LedgerError, match=r"^Something was erased, but another process is using"):
+        marked.finish()
+    writer.close()
+    marked.finish()
+    assert traces(marked.home, "ylophobia") == []
+
+
+def test_a_change_that_landed_is_no_failure_because_of_an_old_erasure(
+    marked: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database, "BUSY_SECONDS", 0.05)
+    reader = sqlite3.connect(marked.ledger.path, isolation_level=None)
+    reader.execute("BEGIN")
+    reader.execute("SELECT * FROM users").fetchall()
+    assert land(marked, 7, ("added", Preference("pet", "a newt")), user="bob").number == 1
+    reader.close()
+
+
+def test_no_room_to_write_the_file_anew_is_told_as_that(
+    marked: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Full(sqlite3.OperationalError):
+        sqlite_errorname = "SQLITE_FULL"
+
+    @contextmanager
+    def full(_: Any) -> Iterator[Any]:
+        raise Full("database or disk is full")
+        yield
+
+    with monkeypatch.context() as patched:
+        patched.setattr(database.Database, "_bare", full)
+        with pytest.raises(DiskFullError, match=r"^Something was erased, but there is no room"):
+            marked.finish()
+    assert marked.ledger.unfinished()
+    marked.finish()
+    assert marked.ledger.unfinished() == {}
+
+
+def test_a_folder_that_cannot_be_removed_is_told_and_removed_later(
+    marked: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuses(*_: Any, **__: Any) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    (marked.adapters.shelf("alice") / "of old").mkdir()
+    with monkeypatch.context() as patched:
+        patched.setattr("shutil.rmtree", refuses)
+        with pytest.raises(StoreError, match="could not be removed: Permission denied"):
+            marked.finish()
+    assert marked.ledger.unfinished()
+    marked.finish()
+    assert marked.ledger.unfinished() == {}
+    assert not (marked.adapters.shelf("alice") / "of old").exists()

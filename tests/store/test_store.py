@@ -1,13 +1,16 @@
 """A change lands in the folder and the ledger, or in neither, whatever happens between."""
 
 import errno
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
+from monogram.clusters.expand import expand_all
 from monogram.delta import Delta
 from monogram.errors import AdapterFileError, BaseMismatchError, DiskFullError, LedgerError
 from monogram.preferences import Preference
@@ -99,6 +102,31 @@ def test_a_ledger_that_refuses_leaves_no_folder(store: Store) -> None:
     assert files(store.home) == before
 
 
+def test_ctrl_c_after_it_has_landed_takes_nothing_away(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = Ledger.commit
+
+    def interrupted(*args: Any, **more: Any) -> Version:
+        plain(*args, **more)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Ledger, "commit", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        keep(store, 1, ("added", HIKING))
+    landed = store.ledger.version("alice")
+    assert landed is not None
+    assert store.delta("alice", landed) == made(1).delta
+
+
+def test_sweeping_keeps_what_was_found_for_values_that_are_said_together(store: Store) -> None:
+    pets = [Preference("pet", target) for target in ("a cat", "a dog", "bees", "a newt")]
+    keep(store, 1, *(("added", pet) for pet in pets))
+    (together,) = expand_all(sorted(pets, key=lambda p: p.digest))  # as they are compiled
+    shelf = store.artefacts.of("alice")
+    shelf.write(together.preference.digest, "b" * 64, {"x": torch.zeros(1)})
+    store.sweep(["alice"])
+    assert shelf.read(together.preference.digest, "b" * 64) is not None
+
+
 def test_a_damaged_ledger_stops_everything(store: Store) -> None:
     keep(store, 1, ("added", HIKING))
     before = files(store.home)
@@ -173,5 +201,5 @@ def test_an_adapter_of_another_base_is_refused(store: Store) -> None:
 
 def test_an_adapter_that_is_gone_is_none(store: Store) -> None:
     version = keep(store, 1, ("added", HIKING))
-    store.adapters.remove("alice", version.folder)
+    shutil.rmtree(store.adapters.shelf("alice") / version.folder)
     assert store.delta("alice", version) is None

@@ -98,7 +98,8 @@ def expand_all(preferences: Iterable[Preference]) -> list[Cluster]:
     """The clusters of a person, in the order of the preferences.
 
     Several values of one attribute are one cluster ("peanuts and shellfish"): they answer the same questions,
-    and said by itself each would drown the others. Its `variants` are the values one by one.
+    and said by itself each would drown the others. Its `variants` are the values one by one, in the order of
+    their digests: a cluster hangs on the set of values alone.
     """
     values: dict[tuple[str, str], list[Preference]] = {}
     for p in preferences:
@@ -107,7 +108,8 @@ def expand_all(preferences: Iterable[Preference]) -> list[Cluster]:
     return [_of_values(together) for together in values.values()]
 
 
-def _of_values(values: Sequence[Preference]) -> Cluster:
+def _of_values(together: Iterable[Preference]) -> Cluster:
+    values = sorted(together, key=lambda p: p.digest)
     if len(values) == 1:
         return expand(values[0])
     targets = [p.target for p in values]

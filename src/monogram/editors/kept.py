@@ -14,10 +14,10 @@ from dataclasses import asdict, is_dataclass
 from typing import Any, Protocol
 
 import torch
-import transformers
 from torch import Tensor
 
 from monogram.clusters.cluster import Cluster
+from monogram.editors.build import build
 from monogram.models.editable import EditableModel
 
 FORMAT = 1
@@ -111,7 +111,7 @@ def address(model: EditableModel, layer: int, cluster: Cluster, settings: Mappin
     preference = cluster.preference
     about = {
         "format": FORMAT,
-        "build": [torch.__version__, transformers.__version__, torch.get_num_threads(), model.device.type],
+        "build": build(model),
         "model": model.digest,
         "template": _template(model, cluster),
         "layer": layer,

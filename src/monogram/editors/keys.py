@@ -3,8 +3,8 @@
 `x` is the MLP's input (what its gate and up matrices read), a `key` is the input of its output matrix. The
 forward pass stops at the layer, and the tokens that every conversation begins with (the template's own system
 prompt) run once. Rows of equal length run together, so nothing is padded, and what is read for a list depends
-on that list alone. Lists are kept on disk, by model, layer, role and content: they hold no target, so they
-serve every person.
+on that list alone. Lists are kept on disk, by model, build, layer, role and content: they hold no target, so
+they serve every person.
 """
 
 from __future__ import annotations
@@ -12,17 +12,20 @@ from __future__ import annotations
 import copy
 import hashlib
 import json
-import shutil
 from collections import defaultdict
 from collections.abc import Sequence
+from contextlib import suppress
 from itertools import takewhile
+from pathlib import Path
 from typing import Any, Literal
 
 import torch
+from safetensors import SafetensorError
 from torch import Tensor
 
 from monogram import tensors as disk
 from monogram.editors.base import Progress
+from monogram.editors.build import build
 from monogram.files import home
 from monogram.models.chat import Message
 from monogram.models.editable import EditableModel
@@ -118,17 +121,18 @@ def read_starts(
     rows = [em.chat_ids(c) for c in conversations]
     if not keep:
         return read_at(em, layer, rows, [-1] * len(rows), role=role, progress=progress)
-    name = hashlib.sha256(json.dumps([em.digest, layer, role, rows]).encode()).hexdigest()
-    path = home() / "cache" / "keys" / f"{name[:32]}.safetensors"
+    name = hashlib.sha256(json.dumps([em.digest, build(em), layer, role, rows]).encode()).hexdigest()
+    path = kept_readings() / f"{name[:32]}.safetensors"
     found = disk.load(path)
     if found is not None and set(found[0]) == {"rows"}:
         return found[0]["rows"].to(em.device)
     read = read_at(em, layer, rows, [-1] * len(rows), role=role, progress=progress)
     path.parent.mkdir(parents=True, exist_ok=True)
-    disk.save(path, {"rows": read})
+    with suppress(OSError, SafetensorError):  # cleared just now by an erasure, or a place that is read only
+        disk.save(path, {"rows": read})
     return read
 
 
-def clear_kept() -> None:
-    """Remove what `read_starts` kept: phrasings have a person's own attributes in them."""
-    shutil.rmtree(home() / "cache" / "keys", ignore_errors=True)
+def kept_readings() -> Path:
+    """The folder of what `read_starts` keeps. It tells of people: phrasings have their own attributes."""
+    return home() / "cache" / "keys"

@@ -16,14 +16,14 @@ B belongs to a model and a layer alone, and is factored once (`Base`). The form 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
 import torch
 from torch import Tensor
 
+from monogram.editors.build import threads
 from monogram.errors import InputError
 from monogram.lowrank import LowRank
 
@@ -88,7 +88,7 @@ def base(
         )
     if min(lam, nu) < 0 or ridge <= 0:
         raise InputError(f"Weights λ={lam} and ν={nu} must be 0 or more, and the ridge {ridge} more than 0.")
-    with one_thread():
+    with threads(1):
         matrix = lam * _exact(second)
         if unrelated is not None and len(unrelated) and nu:
             u = _exact(unrelated)
@@ -140,7 +140,7 @@ def solve(
             raise InputError(f"Keys of preference {wish.digest[:12]} are not finite. Read them in float32.")
     if mu < 0:
         raise InputError(f"The weight of contrast keys μ={mu} must be 0 or more.")
-    with one_thread():
+    with threads(1):
         wanted = [_exact(w.keys) for w in ordered]
         columns = [k / len(k) ** 0.5 for k in wanted]
         if mu:
@@ -169,17 +169,6 @@ def _ordered(wishes: Sequence[Wish]) -> list[Wish]:
         if one.digest == other.digest:
             raise InputError(f"Preference {one.digest[:12]} is there twice; give each preference once.")
     return ordered
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """One thread for the length of a `with`: sums are always split alike."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def _woodbury(lower: Tensor, x: Tensor, y: Tensor) -> Tensor:

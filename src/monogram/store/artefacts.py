@@ -10,7 +10,6 @@ owner's alone, and what is removed is gone or complained of.
 from __future__ import annotations
 
 import re
-import shutil
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -19,8 +18,9 @@ from safetensors import SafetensorError
 from torch import Tensor
 
 from monogram import tensors as disk
-from monogram.errors import DiskFullError, InputError, StoreError
+from monogram.errors import DiskFullError, InputError
 from monogram.store.folder import shelf_of
+from monogram.store.trouble import remove
 
 _DIGEST = re.compile(r"[0-9a-f]{16,64}")
 
@@ -71,7 +71,7 @@ class Shelf:
         kept = set(clusters)
         for left in self.folder.iterdir() if self.folder.is_dir() else ():
             if left.name not in kept:
-                _remove(left)
+                remove(left)
 
     def clear(self) -> None:
         """Remove everything.
@@ -79,7 +79,7 @@ class Shelf:
         Raises:
             StoreError: something could not be removed.
         """
-        _remove(self.folder)
+        remove(self.folder)
 
     def _path(self, cluster: str, name: str) -> Path:
         for digest in (cluster, name):
@@ -91,15 +91,3 @@ class Shelf:
 def _facts(cluster: str, name: str) -> dict[str, str]:
     """What a file says it is, so that one that was moved elsewhere is not taken for another."""
     return {"cluster": cluster, "name": name}
-
-
-def _remove(path: Path) -> None:
-    try:
-        shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink(missing_ok=True)
-    except FileNotFoundError:
-        pass  # another process was faster
-    except OSError as error:
-        raise StoreError(
-            f"{path} could not be removed: {error.strerror or error}. Look at its permissions; "
-            "what is left of it says something of a person."
-        ) from error

@@ -14,10 +14,10 @@ from typing import Any
 from sqlalchemy import URL, Connection, Engine, NullPool, create_engine, event, inspect
 from sqlalchemy.orm import Session
 
-from monogram.errors import LedgerError
+from monogram.errors import DiskFullError, LedgerError
 from monogram.store.migrations import STEPS, migrate
 from monogram.store.tables import SCHEMA, About, Base
-from monogram.store.trouble import explained
+from monogram.store.trouble import explained, is_busy
 
 BUSY_SECONDS = 20
 """How long one process waits while another writes."""
@@ -77,16 +77,27 @@ class Database:
 
         Raises:
             LedgerError: another process kept reading or writing.
+            DiskFullError: no room for it.
         """
-        with explained(self.path), self._bare() as raw:
-            raw.execute("PRAGMA temp_store = MEMORY")
-            raw.execute("VACUUM")
-            (busy, _, _) = raw.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-            if busy:
-                raise LedgerError(
-                    f"Something was erased, but another process is reading {self.path}, so that its file "
-                    "could not be written anew. Run `monogram verify` when that one has ended."
-                )
+        try:
+            with explained(self.path), self._bare() as raw:
+                raw.execute("PRAGMA temp_store = MEMORY")
+                raw.execute("VACUUM")
+                (busy, _, _) = raw.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        except DiskFullError as error:
+            raise DiskFullError(
+                f"Something was erased, but there is no room to write {self.path} anew without it. "
+                "Make room, and run `monogram verify`."
+            ) from error
+        except LedgerError as error:
+            if not is_busy(error.__cause__):
+                raise
+            busy = True
+        if busy:
+            raise LedgerError(
+                f"Something was erased, but another process is using {self.path}, so that its file "
+                "could not be written anew. Run `monogram verify` when that one has ended."
+            )
 
     def faults(self) -> tuple[str, ...]:
         """What SQLite finds wrong with the file, and whether it has free pages, which may hold old text."""

@@ -6,7 +6,6 @@ A user's id never becomes part of a path. A folder appears whole or not at all.
 """
 
 import hashlib
-import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +15,7 @@ from filelock import FileLock, Timeout
 from monogram.delta import Delta, load_adapter, save_adapter
 from monogram.errors import AdapterError, AdapterFileError, StoreError
 from monogram.preferences import check_user
+from monogram.store.trouble import remove
 
 WAIT_SECONDS = 60
 LOCK = "lock"
@@ -52,11 +52,11 @@ class AdapterFolders:
 
     def save(
         self, user: str, delta: Delta, *, base_name: str, base_digest: str, fan_in_fan_out: bool = False
-    ) -> tuple[str, bool]:
+    ) -> str:
         """Keep a delta. What is there already, whole, is not written again.
 
         Returns:
-            The folder's name, and whether it was written now.
+            The folder's name.
 
         Raises:
             DiskFullError, AdapterFileError: it could not be written; nothing is left behind.
@@ -66,13 +66,13 @@ class AdapterFolders:
         if folder.exists():
             try:
                 if load_adapter(folder, base_digest=base_digest).digest == delta.digest:
-                    return name, False
+                    return name
             except AdapterError:
                 pass  # broken: written anew
         save_adapter(
             delta, folder, base_name=base_name, base_digest=base_digest, fan_in_fan_out=fan_in_fan_out
         )
-        return name, True
+        return name
 
     def load(self, user: str, name: str, *, delta_digest: str, base_digest: str) -> Delta | None:
         """The delta in a person's folder; None when the folder is gone.
@@ -89,15 +89,14 @@ class AdapterFolders:
             raise AdapterFileError(f"{folder} holds another delta than the ledger says.")
         return delta
 
-    def remove(self, user: str, name: str) -> None:
-        """Take a folder away, if it is there."""
-        shutil.rmtree(self.shelf(user) / name, ignore_errors=True)
-
     def sweep(self, user: str, keep: Iterable[str]) -> tuple[Path, ...]:
         """Remove what killed processes left: everything on a person's shelf but ``keep``. Needs the lock.
 
         Returns:
             What was removed.
+
+        Raises:
+            StoreError: something could not be removed.
         """
         kept, shelf = set(keep), self.shelf(user)
         found = shelf.iterdir() if shelf.is_dir() else ()
@@ -109,6 +108,9 @@ def sweep_strangers(root: Path, users: Iterable[str]) -> tuple[Path, ...]:
 
     Returns:
         What was removed.
+
+    Raises:
+        StoreError: something could not be removed.
     """
     known = {LOCK, *(shelf_of(root, user).name for user in users)}
     return _removed(left for left in (root.iterdir() if root.is_dir() else ()) if left.name not in known)
@@ -117,8 +119,5 @@ def sweep_strangers(root: Path, users: Iterable[str]) -> tuple[Path, ...]:
 def _removed(paths: Iterable[Path]) -> tuple[Path, ...]:
     gone = tuple(paths)
     for path in gone:
-        if path.is_dir():
-            shutil.rmtree(path, ignore_errors=True)
-        else:
-            path.unlink(missing_ok=True)
+        remove(path)
     return gone

@@ -60,12 +60,13 @@ def erase_rows(session: Session, owner: UserRow, new: VersionRow, digests: froze
     gone = [row for row in rows if row.digest in digests]
     said = {row.statement for row in gone if row.statement}
     targets = {str(row.target).casefold() for row in gone}
-    mine = select(VersionRow).where(VersionRow.user_id == owner.id)
-    for version in session.scalars(mine).all():
-        if version is not new and digests & {p.digest for p in set_at(events, version.number)}:
+    versions = session.scalars(select(VersionRow).where(VersionRow.user_id == owner.id)).all()
+    held = {v.number for v in versions if digests & {p.digest for p in set_at(events, v.number)}}
+    for version in versions:
+        if version is not new and version.number in held:
             session.delete(version)
         else:
-            version.receipt = _without(version.receipt, targets)  # answers, measured when it was there
+            version.receipt = _without(version.receipt, targets, held)
     for row in rows:
         if row in gone:
             session.delete(row)
@@ -100,13 +101,19 @@ def _preference(row: EventRow) -> Preference | None:
     return found
 
 
-def _without(value: Any, words: set[str]) -> Any:
-    """Plain data, with texts left empty that have one of the words in them."""
-    if isinstance(value, dict):
-        return {key: _without(part, words) for key, part in value.items()}
-    if isinstance(value, list | tuple):
-        return [_without(part, words) for part in value]
-    return "" if isinstance(value, str) and any(word in value.casefold() for word in words) else value
+def _without(receipt: dict[str, Any] | None, words: set[str], versions: set[int]) -> dict[str, Any] | None:
+    """A receipt, with answers left empty that have one of the words in them, or were given at these versions
+    and carried over.
+    """
+    if not receipt or not receipt.get("per_preference"):
+        return receipt
+
+    def tells(part: dict[str, Any]) -> bool:
+        given = ((part.get("tallies") or {}).get("ask") or {}).get("version")
+        return given in versions or any(word in str(part.get("answer", "")).casefold() for word in words)
+
+    parts = [{**part, "answer": ""} if tells(part) else part for part in receipt["per_preference"]]
+    return {**receipt, "per_preference": parts}
 
 
 def _changed(row: EventRow) -> LedgerError:

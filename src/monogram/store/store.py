@@ -20,14 +20,14 @@ from typing import Any, Protocol
 
 from monogram.clusters.expand import expand_all
 from monogram.delta import Delta
-from monogram.editors.keys import clear_kept
+from monogram.editors.keys import kept_readings
 from monogram.errors import AdapterFileError, MonogramError
 from monogram.files import LEDGER, people_home
 from monogram.preferences import Preference
 from monogram.store.artefacts import Artefacts
 from monogram.store.folder import AdapterFolders, sweep_strangers
 from monogram.store.ledger import Draft, Kind, Ledger, Version
-from monogram.store.trouble import of_disk
+from monogram.store.trouble import of_disk, remove
 
 
 class HasFigures(Protocol):
@@ -115,24 +115,16 @@ class Store:
         """
         base, delta = monogram.base_digest, monogram.delta
         receipt = None if monogram.receipt is None else dict(monogram.receipt.as_dict())
-        with self._changing(user) as known:
-            name, written = "", False
-            try:
-                if delta.rank:
-                    name, written = self.adapters.save(
-                        user, delta, base_name=base_name, base_digest=base, fan_in_fan_out=fan_in_fan_out
-                    )
-                draft = Draft(
-                    base_name, base, monogram.editor, monogram.settings, delta.digest, name, receipt
+        with self._changing(user):
+            name = ""
+            if delta.rank:
+                name = self.adapters.save(
+                    user, delta, base_name=base_name, base_digest=base, fan_in_fan_out=fan_in_fan_out
                 )
-                version = self.ledger.commit(
-                    user, changes, draft, after=after, restored=restored, erased=erased
-                )
-            except BaseException:
-                if written and name not in known:
-                    self.adapters.remove(user, name)
-                raise
-        self.finish()
+            draft = Draft(base_name, base, monogram.editor, monogram.settings, delta.digest, name, receipt)
+            version = self.ledger.commit(user, changes, draft, after=after, restored=restored, erased=erased)
+        if erased:
+            self.finish()
         return version
 
     def again(
@@ -149,7 +141,8 @@ class Store:
         draft = Draft(**{field.name: getattr(version, field.name) for field in fields(Draft)})
         with self._changing(user):
             new = self.ledger.commit(user, changes, draft, after=after, restored=restored, erased=erased)
-        self.finish()
+        if erased:
+            self.finish()
         return new
 
     def erase_person(self, user: str, *, after: int) -> None:
@@ -163,10 +156,11 @@ class Store:
 
         Raises:
             LedgerError: another process kept reading the ledger, so that its file was not written anew.
+            StoreError: something could not be removed. In each case the next one finishes it.
         """
         pending = self.ledger.unfinished()
         if pending:
-            clear_kept()
+            remove(kept_readings())
             self.sweep({user for user in pending.values() if user is not None})
             self.ledger.rewrite(pending)
 
@@ -204,17 +198,18 @@ class Store:
             ) from error
 
     @contextmanager
-    def _changing(self, user: str) -> Iterator[frozenset[str]]:
-        """Nobody else changes folders; those that the ledger speaks of before, and sweeping after."""
+    def _changing(self, user: str) -> Iterator[None]:
+        """Nobody else changes folders; afterwards those go that the ledger does not speak of."""
         with self._locked():
-            known = self.ledger.folders(user)  # a ledger that cannot be read stops everything here
+            self.ledger.folders(user)  # a ledger that cannot be read stops everything here
             try:
-                yield known
+                yield
             except BaseException:
                 with suppress(MonogramError):
                     self._tidied(user)  # what was compiled for nothing may be of something erased meanwhile
                 raise
-            self.adapters.sweep(user, self.ledger.folders(user))
+            with suppress(MonogramError):  # what was to land has landed; the next one sweeps
+                self.adapters.sweep(user, self.ledger.folders(user))
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
@@ -225,6 +220,7 @@ class Store:
             raise of_disk(self.home, error) from error
 
     def _tidied(self, user: str) -> tuple[Path, ...]:
+        gone = self.adapters.sweep(user, self.ledger.folders(user))
         present = expand_all(self.ledger.present(user))
         self.artefacts.of(user).only(cluster.preference.digest for cluster in present)
-        return self.adapters.sweep(user, self.ledger.folders(user))
+        return gone

@@ -43,6 +43,29 @@ def of_disk(path: Path, error: OSError) -> StoreError:
     )
 
 
+def is_busy(error: BaseException | None) -> bool:
+    """Whether SQLite complains that another process is using the ledger."""
+    found = error.orig if isinstance(error, DBAPIError) else error
+    return str(getattr(found, "sqlite_errorname", "")).startswith(("SQLITE_BUSY", "SQLITE_LOCKED"))
+
+
+def remove(path: Path) -> None:
+    """Remove a file or a folder, if it is there.
+
+    Raises:
+        StoreError: it could not be removed.
+    """
+    try:
+        shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink(missing_ok=True)
+    except FileNotFoundError:
+        pass  # another process was faster
+    except OSError as error:
+        raise StoreError(
+            f"{path} could not be removed: {error.strerror or error}. Look at its permissions; "
+            "what is left of it says something of a person."
+        ) from error
+
+
 def _of_sqlite(path: Path, error: Exception) -> StoreError:
     found = error.orig if isinstance(error, DBAPIError) else error
     name = str(getattr(found, "sqlite_errorname", ""))
@@ -50,7 +73,7 @@ def _of_sqlite(path: Path, error: Exception) -> StoreError:
         return DiskFullError(
             f"No room is left on the disk of {path}. Nothing was changed; make room and try again."
         )
-    if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
+    if is_busy(found):
         return LedgerError(f"The ledger {path} is in use by another process. Nothing was changed; try again.")
     if name.startswith(_DAMAGED) or not name:
         return LedgerError(_damaged(path, str(found)))
