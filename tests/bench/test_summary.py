@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from monogram.bench.intervals import rate
-from monogram.bench.report import figures, headings, markdown, table
+from monogram.bench.report.tables import figures, headings, markdown, table
 from monogram.bench.summary import skipped, summarise
 from monogram.bench.tasks.registry import tasks
 

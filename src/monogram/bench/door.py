@@ -10,7 +10,7 @@ from monogram.bench.items import Choice
 from monogram.bench.methods import Method, chosen
 from monogram.bench.methods import methods as methods_by_name
 from monogram.bench.protocol import Protocol
-from monogram.bench.report import figures, headings, table
+from monogram.bench.report.tables import figures, headings, table
 from monogram.bench.runner import Order, command_line, run_models
 from monogram.bench.session import Progress, Settings
 from monogram.bench.sources import Sources
