@@ -26,11 +26,14 @@ class Cell:
 
 @dataclass(frozen=True)
 class Table:
-    """A table; the first cell of a row is its heading. One that is `aside` is folded up at first."""
+    """A table; the first cell of a row is its heading. One that comes `first` stands above the charts, one
+    that is `aside` is folded up below.
+    """
 
     caption: str
     head: Sequence[str]
     rows: Sequence[Sequence[Cell]]
+    first: bool = False
     aside: bool = False
 
 
@@ -96,7 +99,7 @@ def figure_cell(metric: str, figure: Figure | None) -> Cell:
     return Cell(*parts(metric, figure))
 
 
-def by_entry(caption: str, entries: Sequence[Entry], columns: Mapping[str, str], **more: bool) -> Table:
+def by_entry(caption: str, entries: Sequence[Entry], columns: Mapping[str, str]) -> Table:
     """A row for each entry, a column for each metric that one of them has.
 
     Args:
@@ -107,17 +110,17 @@ def by_entry(caption: str, entries: Sequence[Entry], columns: Mapping[str, str],
         [Cell(entry.name), *(figure_cell(metric, entry.figures.get(metric)) for metric in there)]
         for entry in entries
     ]
-    return Table(caption, ["method", *there.values()], rows, **more)
+    return Table(caption, ["method", *there.values()], rows)
 
 
-def by_metric(caption: str, entries: Sequence[Entry], rows: Mapping[str, str], **more: bool) -> Table:
+def by_metric(caption: str, entries: Sequence[Entry], rows: Mapping[str, str]) -> Table:
     """A row for each metric that an entry has, a column for each entry."""
     told = [
         [Cell(heading), *(figure_cell(metric, entry.figures.get(metric)) for entry in entries)]
         for metric, heading in rows.items()
         if _held(entries, metric)
     ]
-    return Table(caption, ["", *(entry.name for entry in entries)], told, **more)
+    return Table(caption, ["", *(entry.name for entry in entries)], told)
 
 
 def _held(entries: Sequence[Entry], metric: str) -> bool:
