@@ -25,7 +25,7 @@ from monogram.models.editable import EditableModel
 
 FORMAT = 2
 GUARDED = ("format", "tasks", "model", "data", "settings", "code")
-NOT_MEASURED = ("cli", "serving", "store", "bench/report", "bench/scorers")
+NOT_MEASURED = ("cli", "serving", "store", "bench/report", "bench/scorers", "bench/rescore.py")
 """Rooms whose code cannot change a result."""
 
 

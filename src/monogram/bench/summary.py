@@ -14,9 +14,10 @@ from monogram.bench.intervals import Figure
 from monogram.bench.manifest import write_json
 from monogram.bench.raw import BASE, PREPARE, SKIPPED, RawLog, Record
 from monogram.bench.report.tables import markdown
-from monogram.bench.scorers.marks import joined
+from monogram.bench.scorers.marks import FILE, by_scorer, joined, scored, scorers
 from monogram.bench.tasks.base import Task
 from monogram.files import write_text
+from monogram.journal import Journal
 
 Summary = dict[str, dict[str, Figure]]
 DETAILS = ("phrasings", "dropped", "rank", "nbytes")
@@ -46,7 +47,8 @@ def write_summary(folder: Path, tasks: Sequence[Task], run: Mapping[str, Any]) -
     info = {"written": datetime.now(UTC).isoformat(timespec="seconds"), **run, "skipped": skipped(rows)}
     write_json(folder / "summary.json", plain)
     write_json(folder / "run.json", {"run": info})
-    write_text(folder / "summary.md", markdown(found, tasks, info))
+    marks = by_scorer(scored(rows), scorers(Journal.read(folder / FILE)))
+    write_text(folder / "summary.md", markdown(found, tasks, info, marks))
     return plain
 
 

@@ -12,9 +12,9 @@ from monogram.bench.report.content import Chart, Shape
 COLOURS = 8
 """Of the style sheet; after so many series they come again, with another mark."""
 ROW = 26.0
-NAMES = 118.0
+NAMES = 132.0
 """Room for the names of rows."""
-LONGEST = 17
+LONGEST = 18
 """Letters of a name that fit there."""
 
 
@@ -31,7 +31,7 @@ def curves(
     numbers = sorted({number for points in series.values() for number in points})
     ends = [top(figure) for points in series.values() for figure in points.values()]
     up = axes.upward(axes.rates() if rate else axes.ticks(0, max(ends)))
-    over = axes.across([0, max(len(numbers) - 1, 1)])
+    over = axes.Scale([0, max(len(numbers) - 1, 1)], LEFT + 12, WIDTH - RIGHT - 10)
     at = {number: over.at(place) for place, number in enumerate(numbers)}
     shapes = [*axes.y_axis(up)]
     for number, place in at.items():

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from monogram.bench.intervals import share
+from monogram.bench.report import tables
 from monogram.bench.report.content import Cell, Section, Table, figure_cell
 from monogram.bench.report.runs import Entry, Run
 from monogram.bench.report.tables import facts, why
-from monogram.bench.scorers.agreement import agreements
 from monogram.bench.scorers.marks import by_scorer, errors, scored, scorers
 
 UNENDED = "This run has not ended: the figures are of what is there so far."
@@ -24,8 +24,9 @@ def agreement(entries: Sequence[Entry]) -> Iterator[Section]:
     for entry in entries:
         marks = by_scorer(scored(entry.rows), names)
         each.append([Cell(entry.name), *(figure_cell("direct", share(told)) for told in marks.values())])
-    marks = by_scorer(rows, names)
-    tables = [Table("Answers called right", ["method", *marks], each), pairs(rows, names)]
+    head, *told = tables.agreement(by_scorer(rows, names))
+    pairs = Table("How far scorers agree", head, [[Cell(text) for text in row] for row in told])
+    both = [Table("Answers called right", ["method", *marks], each), pairs]
     failed = {
         name: sum(errors(scored(entry.rows), entry.run.scores, name) for entry in entries) for name in names
     }
@@ -36,23 +37,7 @@ def agreement(entries: Sequence[Entry]) -> Iterator[Section]:
     ]
     if not names:
         text.append("Further scorers have not been run: `monogram bench score DIR --scorers similar,judge`.")
-    yield Section("scorers", "Agreement between scorers", text, tables=tables, points=points)
-
-
-def pairs(rows: Sequence[dict[str, object]], names: Sequence[str]) -> Table:
-    """How far each two scorers agree on rows of `upqa`."""
-    told = [
-        [
-            Cell(f"{a} and {b}"),
-            figure_cell("direct", found.raw),
-            Cell("–" if found.kappa is None else f"{found.kappa:.2f}"),
-            Cell(str(found.yes_no)),
-            Cell(str(found.no_yes)),
-        ]
-        for (a, b), found in agreements(by_scorer(rows, names)).items()
-        if found.raw.n
-    ]
-    return Table("How far scorers agree", ["scorers", "agree", "kappa", "only the first", "only the second"], told)
+    yield Section("scorers", "Agreement between scorers", text, tables=both, points=points)
 
 
 def how(runs: Sequence[Run]) -> Iterator[Section]:

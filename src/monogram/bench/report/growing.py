@@ -27,6 +27,7 @@ COST = {
     "prompt_tokens": "prompt tokens added ↓",
     "bytes": "bytes of a person ↓",
 }
+EVENLY = "The numbers below a chart stand evenly apart, whatever lies between them."
 CAPABILITY_NOTE = (
     "The same questions before and after: gained are those that only the changed model gets right, lost those that "
     "only the base model does; p is McNemar's exact one."
@@ -38,7 +39,7 @@ def retention(entries: Sequence[Entry]) -> Iterator[Section]:
     stems = {"retention": "recalled", "retention_other": "answered with another target of this person ↓"}
     parts = _parts(entries, stems, PREFERENCES)
     if parts[0]:
-        text = ("Every preference is asked about after all of them are in.",)
+        text = (f"Every preference is asked about after all of them are in. {EVENLY}",)
         yield Section("retention", "Retention", text, *parts)
 
 
@@ -46,7 +47,7 @@ def multiturn(entries: Sequence[Entry]) -> Iterator[Section]:
     """Whether a preference still counts after other talk."""
     parts = _parts(entries, MULTITURN, TURNS)
     if parts[0]:
-        yield Section("multiturn", "After other talk", (), *parts)
+        yield Section("multiturn", "After other talk", (EVENLY,), *parts)
 
 
 def cost(entries: Sequence[Entry]) -> Iterator[Section]:
@@ -56,7 +57,7 @@ def cost(entries: Sequence[Entry]) -> Iterator[Section]:
     columns = {name: LAST[name] for name in ("seconds_per_preference", "prompt_tokens", "rank", "nbytes")}
     whole = by_entry("Cost of a preference", entries, {**columns, "peak_memory": "peak memory, MB ↓"})
     if len(whole.head) > 1:
-        text = ("Times are of the machine named below, and of nothing else.",)
+        text = (f"Times are of the machine named below, and of nothing else. {EVENLY}",)
         yield Section("cost", "Cost", text, [*drawn, *more[0]], [whole, *tables, *more[1]])
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from statistics import median
 
 from monogram.bench.headline import HEADLINE
 from monogram.bench.intervals import Figure, share
+from monogram.bench.raw import Record
 from monogram.bench.report import charts
 from monogram.bench.report.ahead import ALPHA, Duel, duels
 from monogram.bench.report.content import Cell, Section, Table, by_entry, by_metric, figure_cell
@@ -17,7 +19,8 @@ BELOW = "95 % intervals (Wilson for rates, bootstrap otherwise), n = number of a
 AHEAD = (
     "“Ahead of” means: a higher score, by more than the paired bootstrap's interval, and no column significantly "
     f"lower (McNemar's exact test on the same questions, p < {ALPHA}, not corrected for the number of columns). "
-    "With few items hardly anything is significant: mind n."
+    "With few items hardly anything is significant: mind n. The base model itself (none) cannot lose in leak, "
+    "crosstalk and top-1 agreement."
 )
 
 
@@ -89,8 +92,9 @@ def gates(entries: Sequence[Entry]) -> Iterator[Section]:
         told: dict[str, list[float]] = {}
         for row in entry.rows:
             if row.get("gate") is not None:
-                told.setdefault(f"{row['task']}: {row['kind']}", []).append(float(row["gate"]))
+                told.setdefault(_question(row), []).append(float(row["gate"]))
         if told:
+            told = dict(sorted(told.items(), key=lambda pair: -_middle(pair[1])))
             words = "A stroke for each answer: how strongly the edit fires there. 1 is full, 0 is not at all."
             drawn.append(charts.strips(f"gates-{number}", entry.name, words, "gate", told))
             rows += [[Cell(entry.name), Cell(kind), *_spread(some)] for kind, some in told.items()]
@@ -164,5 +168,14 @@ def _obeyed(entry: Entry, form: str) -> Figure:
 
 def _spread(values: Sequence[float]) -> list[Cell]:
     ordered = sorted(values)
-    told = (ordered[0], ordered[len(ordered) // 2], ordered[-1])
+    told = (ordered[0], _middle(values), ordered[-1])
     return [*(Cell(f"{one:.2f}") for one in told), Cell(str(len(ordered)))]
+
+
+def _middle(values: Sequence[float]) -> float:
+    return float(median(values))
+
+
+def _question(row: Record) -> str:
+    """What a row asks, in a word or two."""
+    return str(row["kind"]) if row["task"] in ("upqa", row["kind"]) else f"{row['task']}: {row['kind']}"

@@ -8,6 +8,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from monogram.bench.intervals import Figure
+from monogram.bench.scorers.agreement import agreements
+from monogram.bench.scorers.case import Mark
+from monogram.bench.scorers.marks import RULES
 from monogram.bench.tasks.base import Task
 
 Summary = Mapping[str, Mapping[str, Figure]]
@@ -27,18 +30,24 @@ DIGITS |= dict.fromkeys(("residual_difference", "residual_relative", "loss_diffe
 DIGITS |= {"dropped": ".1f", "bytes": ".0f", "first_token": ".3f"}
 
 
-def markdown(summary: Summary, tasks: Sequence[Task], run: Mapping[str, Any]) -> str:
+def markdown(
+    summary: Summary, tasks: Sequence[Task], run: Mapping[str, Any], marks: Mapping[str, Sequence[Mark]]
+) -> str:
     """The report of a run.
 
     Args:
         summary: method -> metric -> figure.
         tasks: what was run.
         run: what it was made with: tasks, model, data, settings, command, what was skipped.
+        marks: scorer -> its marks of the same answers; how far these agree is told where there are further
+            scorers than the rules.
     """
     below = "With 95 % intervals (Wilson for rates, bootstrap otherwise) and n. ↓: lower is better."
     told = [f"- {name}: {coded(name, fact)}" for name, fact in facts(run).items()]
     lines = [f"# {', '.join(run.get('tasks', [])) or 'bench'}", "", *told, ""]
     lines += [table(summary, headings(summary, tasks)), "", below, ""]
+    if len(marks) > len(RULES):
+        lines += ["## How far the scorers agree", "", grid(agreement(marks)), ""]
     if left := run.get("skipped"):
         lines += ["## Not run", "", *(f"- {why(entry)}" for entry in left), ""]
     return "\n".join(lines)
@@ -104,6 +113,16 @@ def table(summary: Summary, metrics: Mapping[str, str]) -> str:
         if any(figure is not None and figure.value is not None for figure in found):
             rows.append([heading, *(_cell(name, figure) for figure in found)])
     return grid(rows)
+
+
+def agreement(marks: Mapping[str, Sequence[Mark]]) -> list[list[str]]:
+    """How far each two scorers agree, as rows of text, the first one their head."""
+    rows = [["scorers", "agree", "kappa", "only the first says yes", "only the second"]]
+    for (a, b), found in agreements(marks).items():
+        if found.raw.n:
+            kappa = "–" if found.kappa is None else f"{found.kappa:.2f}"
+            rows.append([f"{a} and {b}", _cell("", found.raw), kappa, str(found.yes_no), str(found.no_yes)])
+    return rows
 
 
 def grid(rows: Sequence[Sequence[str]]) -> str:
