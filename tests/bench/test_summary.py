@@ -90,7 +90,7 @@ def test_figures_come_back_from_plain_data() -> None:
 def test_the_report_names_model_data_command_and_what_was_not_run() -> None:
     run = {"tasks": ["upqa"], "model": {"name": "tiny", "digest": "abc", "dtype": "float32"}}
     run |= {"command": "x y", "data": {"items.json": "f" * 64}, "skipped": skipped(RECORDS)}
-    shown = markdown(summarise(RECORDS, TASKS), TASKS, run)
+    shown = markdown(summarise(RECORDS, TASKS), TASKS, run, {})
     assert shown.startswith("# upqa\n")
     assert "tiny (abc, float32)" in shown
     assert "items.json (ffffffffffff)" in shown

@@ -45,7 +45,12 @@ def curves(
 
 
 def plane(
-    name: str, title: str, told: str, x: str, points: Mapping[str, tuple[Figure, Figure]], frontier: Sequence[str]
+    name: str,
+    title: str,
+    told: str,
+    x: str,
+    points: Mapping[str, tuple[Figure, Figure]],
+    frontier: Sequence[str],
 ) -> Chart:
     """A point for each name, both its figures rates with their intervals; a line joins the frontier."""
     over = axes.across(axes.rates(0, max(top(first) for first, _ in points.values())))

@@ -1,4 +1,4 @@
-"""What a report is made of: sections of words, tables, charts and examples. Plain data; `page.py` writes it."""
+"""What a report is made of: sections of words, tables, charts, examples. Plain data; `page.py` writes it."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """Examples of answers, drawn by a rule that has not read them.
 
-Of each column, the rows of a method stand in the order of a digest of seed, task, item, kind and variant, which
-is the same for all methods: the first that went well and the first that went wrong are shown. Of leak and
-crosstalk only what went wrong: else the answer holds nothing.
+Of each column, the rows of a method stand in the order of a digest of seed, task, item, kind and variant,
+which is the same for all methods: the first that went well and the first that went wrong are shown. Of leak
+and crosstalk only what went wrong: else the answer holds nothing.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from monogram.bench.report.content import Example
 from monogram.bench.report.runs import Entry
 
 RULE = (
-    "Drawn by a rule that has not read them. Each method's answers of a column stand in the order of a digest "
-    "(sha256) of seed, task, item, kind and variant, the same for all methods; the first that went well and the "
-    "first that went wrong are shown. Of leak and crosstalk, only the first that went wrong."
+    "Drawn by a rule that has not read them. Each method's answers of a column stand in the order of a "
+    "digest (sha256) of seed, task, item, kind and variant, the same for all methods; the first that went "
+    "well and the first that went wrong are shown. Of leak and crosstalk, only the first that went wrong."
 )
 COLUMNS = tuple(name for name in HEADLINE if name != "top1")
 

@@ -32,11 +32,13 @@ def agreement(entries: Sequence[Entry]) -> Iterator[Section]:
     }
     points = [(name, f"{count} errors, which are no verdicts") for name, count in failed.items() if count]
     text = [
-        "Share of the answers of `upqa` that each scorer calls right, all questions together, and how far two "
-        "scorers agree on the answers that both marked (kappa: beyond chance; – where chance alone explains all)."
+        (
+            "Share of the answers of upqa that each scorer calls right, all questions together, and how far "
+            "two scorers agree on the answers that both marked (kappa: beyond chance)."
+        )
     ]
     if not names:
-        text.append("Further scorers have not been run: `monogram bench score DIR --scorers similar,judge`.")
+        text.append("Further scorers have not been run (monogram bench score DIR --scorers similar,judge).")
     yield Section("scorers", "Agreement between scorers", text, tables=both, points=points)
 
 
@@ -47,7 +49,7 @@ def how(runs: Sequence[Run]) -> Iterator[Section]:
         if not run.ended:
             told.insert(0, ("state", UNENDED))
         title = "How it was run" if len(runs) == 1 else f"How {run.name} was run"
-        text = ("Digests are the first twelve letters of a sha256; run.json and manifest.json have them whole.",)
+        text = ("Digests are the first twelve letters of a sha256; manifest.json has them whole.",)
         yield Section(f"how-{place}", title, text, points=told)
 
 

@@ -29,8 +29,8 @@ COST = {
 }
 EVENLY = "The numbers below a chart stand evenly apart, whatever lies between them."
 CAPABILITY_NOTE = (
-    "The same questions before and after: gained are those that only the changed model gets right, lost those that "
-    "only the base model does; p is McNemar's exact one."
+    "The same questions before and after: gained are those that only the changed model gets right, lost "
+    "those that only the base model does; p is McNemar's exact one."
 )
 
 

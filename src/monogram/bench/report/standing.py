@@ -15,12 +15,16 @@ from monogram.bench.report.runs import Entry
 from monogram.bench.report.tables import headings
 
 RECALLED = ("direct", "paraphrased", "implicit", "product")
+SCORE = (
+    "The score is the harmonic mean of the columns beside it (of leak and crosstalk: 1 − rate), each "
+    "smoothed to (k + 1) / (n + 2), so that no single trick wins it."
+)
 BELOW = "95 % intervals (Wilson for rates, bootstrap otherwise), n = number of answers. ↓: lower is better."
 AHEAD = (
-    "“Ahead of” means: a higher score, by more than the paired bootstrap's interval, and no column significantly "
-    f"lower (McNemar's exact test on the same questions, p < {ALPHA}, not corrected for the number of columns). "
-    "With few items hardly anything is significant: mind n. The base model itself (none) cannot lose in leak, "
-    "crosstalk and top-1 agreement."
+    "“Ahead of” means: a higher score, by more than the paired bootstrap's interval, and no column "
+    f"significantly lower (McNemar's exact test on the same questions, p < {ALPHA}, not corrected for the "
+    "number of columns). With few items hardly anything is significant: mind n. The base model itself (none) "
+    "cannot lose in leak, crosstalk and top-1 agreement."
 )
 
 
@@ -32,17 +36,14 @@ def headline(entries: Sequence[Entry]) -> Iterator[Section]:
     told = _headings(scored)
     table = by_entry("The headline", scored, {name: told[name] for name in ("score", *HEADLINE)})
     fights = duels(scored)
-    rows = [
-        [*row, Cell(_ahead_of(entry, fights))] for entry, row in zip(scored, table.rows, strict=True)
-    ]
+    rows = [[*row, Cell(_ahead_of(entry, fights))] for entry, row in zip(scored, table.rows, strict=True)]
     tables = [Table(table.caption, [*table.head, "ahead of"], rows, first=True)]
     if fights:
         tables.append(_pairs(fights, told))
     scores = {e.name: e.figures["score"] for e in scored if e.figures["score"].value is not None}
     drawn = charts.rows("score", "Score", "Each method's score with its interval.", "score", scores)
     text = (
-        "The score is the harmonic mean of the columns beside it (of leak and crosstalk: 1 − rate), each "
-        "smoothed to (k + 1) / (n + 2), so that no single trick wins it.",
+        SCORE,
         BELOW,
         AHEAD,
     )
@@ -63,15 +64,21 @@ def frontier(entries: Sequence[Entry]) -> Iterator[Section]:
     told = "Each method's recall (upward) against its leak (to the right); the best stand at the top left."
     drawn = charts.plane("frontier", "Recall against leak", told, "leak (lower is better)", points, best)
     rows = [
-        [Cell(name), figure_cell("recall", recall), figure_cell("leak", leak), Cell("yes" if name in best else "")]
+        [
+            Cell(name),
+            figure_cell("recall", recall),
+            figure_cell("leak", leak),
+            Cell("yes" if name in best else ""),
+        ]
         for name, (leak, recall) in points.items()
     ]
-    table = Table("Recall and leak", ["method", "recall, all four questions", "leak ↓", "on the frontier"], rows)
+    head = ["method", "recall, all four questions", "leak ↓", "on the frontier"]
+    table = Table("Recall and leak", head, rows)
     text = (
-        "Recall over direct, paraphrased, implicit and product questions, against how often the target comes up "
-        "when somebody else is asked about. On the line: methods that no other beats in both.",
+        "Recall over direct, paraphrased, implicit and product questions, against how often the target comes "
+        "up when somebody else is asked about. On the line: methods that no other beats in both."
     )
-    yield Section("frontier", "Recall against leak", text, [drawn], [table])
+    yield Section("frontier", "Recall against leak", (text,), [drawn], [table])
 
 
 def beaten_by_none(points: Mapping[str, tuple[Figure, Figure]]) -> list[str]:
@@ -112,14 +119,12 @@ def forms(entries: Sequence[Entry]) -> Iterator[Section]:
     kept = {"format": "wanted form kept", "format_base": "by the base model"}
     total = by_entry("Format obedience", held, kept)
     asked = list(dict.fromkeys(row["variant"] for entry in held for row in entry.of("drift", "format")))
-    rows = [
-        [Cell(form), *(figure_cell("format", _obeyed(entry, form)) for entry in held)] for form in asked
-    ]
+    rows = [[Cell(form), *(figure_cell("format", _obeyed(entry, form)) for entry in held)] for form in asked]
     parts = Table("Each form", ["form", *(entry.name for entry in held)], rows, aside=True)
     figures = {entry.name: entry.figures["format"] for entry in held}
     told = "Share of answers in the wanted form, method by method."
     drawn = charts.rows("forms", "Wanted form kept", told, "share of answers", figures)
-    text = ("JSON, bullets, one word, capitals and the like, checked by program; no preference is in question.",)
+    text = ("JSON, bullets, one word, capitals and the like, checked by program.",)
     yield Section("forms", "Format obedience", text, [drawn], [total, parts])
 
 

@@ -49,7 +49,9 @@ def left(rows: Sequence[Record], kept: Kept, name: str) -> list[Record]:
     return [row for row in rows if kept.get(_place(name, row), {}).get("says") is None]
 
 
-def write(journal: Journal, name: str, rows: Sequence[Record], marks: Sequence[Mark], why: Sequence[str]) -> None:
+def write(
+    journal: Journal, name: str, rows: Sequence[Record], marks: Sequence[Mark], why: Sequence[str]
+) -> None:
     """Keep marks; `why` holds the reasons of those that are None, in their order."""
     reasons = iter(why)
     for row, mark in zip(rows, marks, strict=True):
@@ -64,7 +66,7 @@ def mark(journal: Journal, name: str, rows: Sequence[Record], scorer: Scorer) ->
 
 
 def joined(folder: Path, rows: Sequence[Record]) -> list[Record]:
-    """A run's rows, those with marks of further scorers as `similar_direct` and the like among their scores."""
+    """A run's rows, with marks of further scorers as `similar_direct` and the like among their scores."""
     kept = Journal.read(folder / FILE)
     if not kept:
         return list(rows)
