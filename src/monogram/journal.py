@@ -51,19 +51,15 @@ class Journal:
     def _read(self) -> None:
         self._file = self.path.open("a+b")
         self._file.seek(0)
-        good = 0
-        lines = self._file.read().splitlines(keepends=True)
-        for number, line in enumerate(lines, start=1):
-            record = _record(line)
-            if record is None and number < len(lines):
-                raise InputError(
-                    f"{self.path}, line {number}: not written by monogram. Name another file, or take the "
-                    "line out."
-                )
-            if record is not None:
-                self.records[record["key"]] = record
-                good += len(line)
+        self.records, good = _finished(self.path, self._file.read())
         self._file.truncate(good)
+
+    @classmethod
+    def read(cls, path: Path) -> dict[str, Mapping[str, Any]]:
+        """What a file holds, by key, without changing it, and while another process may write; {} where there
+        is none.
+        """
+        return _finished(path, path.read_bytes())[0] if path.exists() else {}
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -89,6 +85,23 @@ class Journal:
                 raise RuntimeError("Journal.add is for the inside of a `with`")
             append_line(self._file, self.path, line)
             self.records[key] = told
+
+
+def _finished(path: Path, text: bytes) -> tuple[dict[str, Mapping[str, Any]], int]:
+    """The records of the finished lines, and how many bytes these take."""
+    records: dict[str, Mapping[str, Any]] = {}
+    good = 0
+    lines = text.splitlines(keepends=True)
+    for number, line in enumerate(lines, start=1):
+        record = _record(line)
+        if record is None and number < len(lines):
+            raise InputError(
+                f"{path}, line {number}: not written by monogram. Name another file, or take the line out."
+            )
+        if record is not None:
+            records[record["key"]] = record
+            good += len(line)
+    return records, good
 
 
 def _record(line: bytes) -> dict[str, Any] | None:

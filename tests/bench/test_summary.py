@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from monogram.bench.intervals import rate
-from monogram.bench.report import figures, headings, markdown, table
+from monogram.bench.report.tables import figures, headings, markdown, table
 from monogram.bench.summary import skipped, summarise
 from monogram.bench.tasks.registry import tasks
 
@@ -90,7 +90,7 @@ def test_figures_come_back_from_plain_data() -> None:
 def test_the_report_names_model_data_command_and_what_was_not_run() -> None:
     run = {"tasks": ["upqa"], "model": {"name": "tiny", "digest": "abc", "dtype": "float32"}}
     run |= {"command": "x y", "data": {"items.json": "f" * 64}, "skipped": skipped(RECORDS)}
-    shown = markdown(summarise(RECORDS, TASKS), TASKS, run)
+    shown = markdown(summarise(RECORDS, TASKS), TASKS, run, {})
     assert shown.startswith("# upqa\n")
     assert "tiny (abc, float32)" in shown
     assert "items.json (ffffffffffff)" in shown

@@ -6,17 +6,21 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from monogram.bench import rescore
 from monogram.bench.items import Choice
 from monogram.bench.methods import Method, chosen
 from monogram.bench.methods import methods as methods_by_name
 from monogram.bench.protocol import Protocol
-from monogram.bench.report import figures, headings, table
+from monogram.bench.report import page
+from monogram.bench.report.tables import figures, headings, table
 from monogram.bench.runner import Order, command_line, run_models
 from monogram.bench.session import Progress, Settings
 from monogram.bench.sources import Sources
 from monogram.bench.tasks.registry import tasks as tasks_by_name
+from monogram.endpoint import Line
 from monogram.errors import InputError
 from monogram.models.editable import EditableModel
+from monogram.models.sentences import SentenceEncoder
 
 
 def bench(
@@ -82,6 +86,38 @@ def bench(
         return methods_by_name(names, model, asked, seed=seed)
 
     return run_models(list(dict.fromkeys(models)), order, make, out, progress)
+
+
+def report(places: Sequence[Path], out: Path | None = None) -> list[Path]:
+    """Write the report of runs; see `report.page.write`."""
+    return page.write(places, out)
+
+
+def judging(place: Path, model: str) -> rescore.Bill:
+    """About what it costs to judge a finished run's answers."""
+    return rescore.bill(place, model)
+
+
+def score(
+    place: Path,
+    names: Sequence[str],
+    *,
+    line: Line | None = None,
+    at_once: int = 4,
+    progress: Progress | None = None,
+) -> dict[str, Any]:
+    """Mark a finished run's answers by further scorers; see `rescore.score`.
+
+    Args:
+        line: to the language model, where `judge` is among the names.
+
+    Raises:
+        UnknownNameError: a name that is no scorer.
+    """
+    asked = rescore.named(names)
+    encoder = SentenceEncoder.load(progress=progress) if "similar" in asked else None
+    how = rescore.Judging(line, at_once) if line is not None and "judge" in asked else None
+    return rescore.score(place, encoder=encoder, judging=how, progress=progress)
 
 
 def shown(tasks: Sequence[str], models: Sequence[str], summary: Mapping[str, Any]) -> str:

@@ -43,6 +43,16 @@ def score(items: Sequence[Marks], seed: int = 0) -> Figure:
     Returns:
         The score with a bootstrap interval over items; n is the number of items.
     """
+    value, drawn = drawn_scores(items, seed)
+    if value is None:
+        return Figure(None, None, None, 0)
+    return Figure(value, *intervals.percentiles(drawn), len(items))
+
+
+def drawn_scores(items: Sequence[Marks], seed: int = 0) -> tuple[float | None, NDArray[np.float64]]:
+    """The score, and those of the bootstrap's draws; of two methods on the same items, draw by draw on the
+    same ones. None where nothing was marked.
+    """
     good = np.zeros((len(items), len(HEADLINE)))
     asked = np.zeros_like(good)
     for row, item in enumerate(items):
@@ -52,11 +62,11 @@ def score(items: Sequence[Marks], seed: int = 0) -> Figure:
             asked[row, column] = len(told)
     there = asked.sum(axis=0) > 0
     if not there.any():
-        return Figure(None, None, None, 0)
+        return None, np.zeros(0)
     good, asked = good[:, there], asked[:, there]
     places = intervals.draws(len(items), seed)
-    low, high = intervals.percentiles(_harmonic(good[places].sum(axis=1), asked[places].sum(axis=1)))
-    return Figure(float(_harmonic(good.sum(axis=0), asked.sum(axis=0))), low, high, len(items))
+    drawn = _harmonic(good[places].sum(axis=1), asked[places].sum(axis=1))
+    return float(_harmonic(good.sum(axis=0), asked.sum(axis=0))), drawn
 
 
 def _harmonic(good: NDArray[np.float64], asked: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -18,13 +18,14 @@ import torch
 import transformers
 
 import monogram
+from monogram.bench.machine import machine
 from monogram.errors import InputError
 from monogram.files import write_text
 from monogram.models.editable import EditableModel
 
 FORMAT = 2
 GUARDED = ("format", "tasks", "model", "data", "settings", "code")
-NOT_MEASURED = ("cli", "serving", "store", "bench/report.py")
+NOT_MEASURED = ("cli", "serving", "store", "bench/report", "bench/scorers", "bench/rescore.py")
 """Rooms whose code cannot change a result."""
 
 
@@ -65,6 +66,7 @@ def manifest(
             "transformers": transformers.__version__,
         },
         "threads": torch.get_num_threads(),
+        "machine": machine(),
     }
     return dict(json.loads(json.dumps(made)))
 

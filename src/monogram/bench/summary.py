@@ -13,9 +13,11 @@ from monogram.bench.headline import by_item, score
 from monogram.bench.intervals import Figure
 from monogram.bench.manifest import write_json
 from monogram.bench.raw import BASE, PREPARE, SKIPPED, RawLog, Record
-from monogram.bench.report import markdown
+from monogram.bench.report.tables import markdown
+from monogram.bench.scorers.marks import FILE, by_scorer, joined, scored, scorers
 from monogram.bench.tasks.base import Task
 from monogram.files import write_text
+from monogram.journal import Journal
 
 Summary = dict[str, dict[str, Figure]]
 DETAILS = ("phrasings", "dropped", "rank", "nbytes")
@@ -28,23 +30,25 @@ def write_summary(folder: Path, tasks: Sequence[Task], run: Mapping[str, Any]) -
     Args:
         folder: the run's folder.
         tasks: what was run.
-        run: what it was made with (its manifest, the command); kept in run.json under "run".
+        run: what it was made with (its manifest, the command); kept in run.json under "run", with the time
+            of writing where it tells none.
 
     Returns:
         What summary.json holds.
     """
     log = RawLog.read(folder / "raw.jsonl")
-    rows = list(log.records.values())
+    rows = joined(folder, list(log.records.values()))
     order, seed = list(run.get("methods", {})), int(run.get("seeds", [0])[0])
     found = summarise(rows, tasks, order, seed)
     plain = {
         method: {metric: figure.as_dict() for metric, figure in metrics.items()}
         for method, metrics in found.items()
     }
-    info = {**run, "skipped": skipped(rows), "written": datetime.now(UTC).isoformat(timespec="seconds")}
+    info = {"written": datetime.now(UTC).isoformat(timespec="seconds"), **run, "skipped": skipped(rows)}
     write_json(folder / "summary.json", plain)
     write_json(folder / "run.json", {"run": info})
-    write_text(folder / "summary.md", markdown(found, tasks, info))
+    marks = by_scorer(scored(rows), scorers(Journal.read(folder / FILE)))
+    write_text(folder / "summary.md", markdown(found, tasks, info, marks))
     return plain
 
 

@@ -1,24 +1,54 @@
-"""The command `bench`: runs tasks of the entry-point group `monogram.tasks`, built in or a plugin's."""
+"""The commands `bench TASK...`, `bench report` and `bench score`. Tasks are entry points of the group
+`monogram.tasks`, built in or a plugin's.
+"""
 
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
-from monogram.cli import complete
+from monogram.cli import complete, report
 from monogram.cli.options import Home, Json
 from monogram.cli.output import emit, explained, say
 from monogram.cli.progress import progress
-from monogram.errors import MonogramError
+from monogram.cli.shared import listed, the_door
 
-GROUP, DOORS = "monogram.tasks", "monogram.doors"
+RUN = "run"
+GROUP = "monogram.tasks"
 METHODS = {"cost": "neuron,neuron-plain"}
 """What is compared when nothing is said, where it is not `none,neuron`."""
 
 
+class Bench(TyperGroup):
+    """Commands, of which `run` needs no name: whatever is none of theirs are tasks or options of a run."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Put the name in."""
+        if args and args[0] not in (*self.commands, "--help", "-h"):
+            args = [RUN, *args]
+        return super().parse_args(ctx, args)
+
+    def shell_complete(self, ctx: Any, incomplete: str) -> list[Any]:
+        """The commands, and the tasks."""
+        run = self.commands[RUN]
+        asked = run.make_context(RUN, [], ctx, resilient_parsing=True)
+        tasks = run.params[0].shell_complete(asked, incomplete)
+        return [*super().shell_complete(ctx, incomplete), *tasks]
+
+
 def join(app: typer.Typer) -> None:
-    """Put the command into the app."""
-    app.command("bench")(explained(bench))
+    """Put the group into the app."""
+    group = typer.Typer(
+        cls=Bench,
+        no_args_is_help=True,
+        help="Measure methods against each other: `monogram bench upqa,leak --methods none,neuron`, which is "
+        "short for `monogram bench run ...`; then make a page of it.",
+        rich_markup_mode="markdown",
+    )
+    group.command(RUN)(explained(bench))
+    report.join(group)
+    app.add_typer(group, name="bench")
 
 
 def bench(
@@ -91,7 +121,7 @@ def bench(
     """
     if limit is not None and per_attribute is not None:
         raise typer.BadParameter("--limit and --per-attribute exclude each other.")
-    asked, named = _listed(tasks), _listed(models)
+    asked, named = listed(tasks), listed(models)
     drawn = _numbers(seeds)
     place = out if out is not None else Path("out") / "-".join(asked)
     with progress(as_json, "Reading records") as bars:
@@ -100,7 +130,7 @@ def bench(
             asked,
             data=data or (),
             split=split,
-            methods=_listed(methods if methods is not None else METHODS.get(tasks, "none,neuron")),
+            methods=listed(methods if methods is not None else METHODS.get(tasks, "none,neuron")),
             models=named,
             limit=limit,
             per_attribute=per_attribute,
@@ -113,29 +143,11 @@ def bench(
         emit(summary)
     else:
         say(door.shown(asked, named, summary))
-        say(f"Raw answers and figures: {place}")
-
-
-def the_door() -> Any:
-    """The benchmark's door: doors don't import each other, so it is found as a plugin is.
-
-    Raises:
-        MonogramError: it is not installed.
-    """
-    from importlib.metadata import entry_points
-
-    for point in entry_points(group=DOORS, name="bench"):
-        return point.load()
-    raise MonogramError("The benchmark is not installed. Install monogram again.")
-
-
-def _listed(words: str) -> list[str]:
-    """Names with commas between, each once."""
-    return list(dict.fromkeys(word.strip() for word in words.split(",") if word.strip()))
+        say(f"Raw answers and figures: {place}; a page: monogram bench report {place}")
 
 
 def _numbers(words: str) -> list[int]:
     try:
-        return [int(word) for word in _listed(words)]
+        return [int(word) for word in listed(words)]
     except ValueError:
         raise typer.BadParameter(f"--seeds takes whole numbers with commas between, not {words!r}.") from None

@@ -1,19 +1,21 @@
-"""What several commands about people do: open the ledger, know who is there, ask for a yes."""
+"""What several commands do: open the ledger, know who is there, ask for a yes, find the benchmark."""
 
 from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import typer
 
 from monogram.cli.output import interactive, remark
-from monogram.errors import InputError, unknown
+from monogram.errors import InputError, MonogramError, unknown
 from monogram.files import LEDGER, people_home
 from monogram.preferences import Preference
 
 if TYPE_CHECKING:
     from monogram.store.ledger import Ledger
+
+DOORS = "monogram.doors"
 
 
 def ledger_of(home: Path | None) -> "Ledger":
@@ -64,3 +66,21 @@ def record(preference: Preference) -> dict[str, str]:
 def names(preferences: Iterable[Preference]) -> str:
     """Preferences in a line."""
     return ", ".join(f"{p.attribute}: {p.target}" for p in preferences)
+
+
+def listed(words: str) -> list[str]:
+    """Names with commas between, each once."""
+    return list(dict.fromkeys(word.strip() for word in words.split(",") if word.strip()))
+
+
+def the_door() -> Any:
+    """The benchmark's door: doors don't import each other, so it is found as a plugin is.
+
+    Raises:
+        MonogramError: it is not installed.
+    """
+    from importlib.metadata import entry_points
+
+    for point in entry_points(group=DOORS, name="bench"):
+        return point.load()
+    raise MonogramError("The benchmark is not installed. Install monogram again.")

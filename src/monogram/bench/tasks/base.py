@@ -115,4 +115,6 @@ def chosen(sources: Sources, choice: Choice) -> tuple[Item, ...]:
 def gold(item: Item) -> dict[str, Any]:
     """What answers about an item are held against."""
     told: dict[str, Any] = {"attribute": item.attribute, "target": item.target}
+    if item.polarity:
+        told["polarity"] = item.polarity
     return told | ({"variants": list(item.variants)} if item.variants else {})

@@ -22,6 +22,8 @@ KINDS = ("direct", "paraphrased", "implicit", "implicit_assistant", "product")
 """Questions whose answer should hold the target."""
 AT_LENGTH = frozenset({"implicit", "implicit_assistant", "product"})
 """Of those, the ones whose answer must say something beyond the target."""
+SCORERS = ("similar", "judge")
+"""Further scorers that may mark a finished run's answers; a judge's name goes on with its model's."""
 
 
 class Upqa(Task):
@@ -50,6 +52,12 @@ class Upqa(Task):
 
     def marks(self, row: Record) -> dict[str, Mark]:
         return recalled(row)
+
+    def heading(self, metric: str) -> str | None:
+        """Columns of further scorers (`similar_direct`) are called like those of `contains`."""
+        scorer, _, kind = metric.partition("_")
+        known = kind in KINDS and scorer.partition(":")[0] in SCORERS
+        return f"{scorer}: {kind.replace('_', ', put to the ')}" if known else super().heading(metric)
 
 
 def _asks(item: Item) -> tuple[Ask, ...]:
