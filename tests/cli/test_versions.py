@@ -106,6 +106,22 @@ def test_what_is_erased_is_gone_for_good(lived: Run, tmp_path: Path) -> None:
     assert lived("verify").stdout == "alice: 1 version whole, 1 rebuilt to the bit\n"
 
 
+@pytest.mark.parametrize("what", ["Reykjavik", "--all"])
+def test_ctrl_c_after_an_erasure_has_landed_is_told_as_that(
+    lived: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    def interrupted(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Ledger, "rewrite", interrupted)
+        stopped = lived("erase", "alice", what, "--yes", expect=130)
+    assert "It is erased from the ledger" in stopped.stderr
+    assert "changed nothing" not in stopped.stderr
+    lived("verify")
+    assert traces(tmp_path / "home", "Reykjavik") == []
+
+
 def test_a_person_is_erased_with_their_id(lived: Run, tmp_path: Path) -> None:
     done = lived("erase", "alice", "--all", "--yes")
     assert done.stdout == "Erased for good: 3 preferences and 3 versions.\n"

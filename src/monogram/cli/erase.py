@@ -1,5 +1,7 @@
 """The command `erase`: something goes for good."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -7,13 +9,14 @@ import typer
 from monogram.cli import complete
 from monogram.cli.change import announce
 from monogram.cli.options import Editor, Home, Json, Model, User, Yes
-from monogram.cli.output import emit, explained, say
+from monogram.cli.output import INTERRUPTED, emit, explained, remark, say
 from monogram.cli.progress import progress, waiting
 from monogram.cli.shared import agree, counted, ledger_of, names, refuse_unknown
 from monogram.preferences import check_user
 
 if TYPE_CHECKING:
     from monogram.keeping import Keeping
+    from monogram.store.ledger import Ledger
     from monogram.undo import Erased
 
 
@@ -62,7 +65,7 @@ def erase(
         agree(
             f"This erases {user!r} for good: {count}, and all that was ever true.", yes=yes, as_json=as_json
         )
-        with waiting("Erasing"):
+        with _interruptible(ledger), waiting("Erasing"):
             from monogram.store.store import Store
             from monogram.undo import erase_person
 
@@ -74,7 +77,7 @@ def erase(
     agree(f"{text}{names(gone)}.", yes=yes, as_json=as_json)
     if left and len(left) < len(ledger.present(user)) and not as_json:
         announce(len(left), model)
-    with progress(as_json, "Erasing") as bars:
+    with _interruptible(ledger), progress(as_json, "Erasing") as bars:
         from monogram.store.store import Store
         from monogram.undo import erase as erase_from
 
@@ -85,6 +88,18 @@ def erase(
 
         done = erase_from(Store(home), user, what, keeping)
     _report(user, done, as_json)
+
+
+@contextmanager
+def _interruptible(ledger: "Ledger") -> Iterator[None]:
+    """Where Ctrl-C comes after the erasure has landed, say so: it did not change nothing."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        if not ledger.unfinished():
+            raise
+        remark("Interrupted. It is erased from the ledger; `monogram verify` clears what is left of it.")
+        raise typer.Exit(INTERRUPTED) from None
 
 
 def _report(user: str, done: "Erased", as_json: bool) -> None:
