@@ -76,3 +76,18 @@ def test_a_full_disk_is_explained_and_nothing_is_claimed(
         with pytest.raises(DiskFullError, match="run it again"):
             journal.add("a", {})
         assert journal.records == {}
+
+
+def test_reading_changes_nothing_and_needs_no_lock(tmp_path: Path) -> None:
+    path = tmp_path / "journal.jsonl"
+    whole = wrote(path, "a", "b")
+    with Journal(path) as journal:
+        assert list(Journal.read(path)) == ["a", "b"] == list(journal.records)
+    path.write_bytes(whole[:-1])
+    assert list(Journal.read(path)) == ["a"]
+    assert path.read_bytes() == whole[:-1]
+    assert Journal.read(tmp_path / "nowhere") == {}
+    assert not (tmp_path / "nowhere").exists()
+    path.write_bytes(b"{oops}\n" + whole)
+    with pytest.raises(InputError, match=r"journal\.jsonl, line 1"):
+        Journal.read(path)

@@ -66,7 +66,12 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("run")
     em = tiny.editable(max_position_embeddings=1024)
     hostile = Answering("hostile", lambda fact, question: f"{fact.preference.target} {HOSTILE}")
-    run(em, order(folder, *TASKS, command="x | y"), always(prompted("none"), Shift(em), hostile), folder / "out")
+    run(
+        em,
+        order(folder, *TASKS, command="x | y"),
+        always(prompted("none"), Shift(em), hostile),
+        folder / "out",
+    )
     write([folder / "out"])
     return folder / "out"
 
@@ -101,7 +106,9 @@ def test_every_number_of_the_headline_is_that_of_the_summary(made: Path, page: P
 def test_every_figure_of_the_summary_tables_is_there(made: Path, page: Page) -> None:
     table = next(table for table in page.tables if table[0] == ["", "none", "shift", "hostile"])
     told = {row[0]: [cell.split() for cell in row[1:]] for row in table}
-    lines = [line.split("|")[1:-1] for line in (made / "summary.md").read_text().splitlines() if line[:1] == "|"]
+    lines = [
+        line.split("|")[1:-1] for line in (made / "summary.md").read_text().splitlines() if line[:1] == "|"
+    ]
     rows = {line[0].strip(): [cell.split() for cell in line[1:]] for line in lines[2:]}
     assert rows == {name: told[name] for name in rows}
 
@@ -158,7 +165,7 @@ def test_several_runs_stand_side_by_side(made: Path, tmp_path: Path) -> None:
     other = tmp_path / "other"
     shutil.copytree(made, other)
     files = write([made, other], tmp_path / "both")
-    head, *rows = Page(files[0].read_text()).tables[0]
+    rows = Page(files[0].read_text()).tables[0][1:]
     assert [row[0] for row in rows] == [
         f"{run} / {method}" for run in ("out", "other") for method in ("none", "shift", "hostile")
     ]

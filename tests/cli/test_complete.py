@@ -72,6 +72,9 @@ def completed(told: dict[str, str], line: str) -> list[str]:
         ("monogram ask alice --model s", ["smollm2"]),
         ("monogram model info ", ["smollm2"]),
         ("monogram bench u", ["upqa"]),
+        ("monogram bench re", ["report", "retention"]),
+        ("monogram bench upqa --split d", ["development"]),
+        ("monogram bench score x --scorers j", ["judge"]),
         ("monogram cha", ["chat"]),
     ],
 )

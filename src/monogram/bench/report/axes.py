@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from monogram.bench.report.content import Shape
+from monogram.bench.report.content import Attributes, Shape
 
 WIDTH, HEIGHT = 360.0, 250.0
 LEFT, RIGHT, TOP, BOTTOM = 52.0, 14.0, 12.0, 42.0
@@ -81,7 +81,7 @@ def x_axis(
         x = scale.at(tick)
         if lines:
             yield Shape("line", {"class": "grid", "x1": x, "x2": x, "y1": TOP, "y2": bottom})
-        label = {"class": "tick", "x": x, "y": bottom + 15, "text-anchor": "middle"}
+        label: Attributes = {"class": "tick", "x": x, "y": bottom + 15, "text-anchor": "middle"}
         yield Shape("text", label, form(tick))
     yield Shape("line", {"class": "axis", "x1": scale.start, "x2": scale.end, "y1": bottom, "y2": bottom})
     middle = (scale.start + scale.end) / 2

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from monogram.bench.intervals import Figure
 from monogram.bench.report import axes
 from monogram.bench.report.axes import HEIGHT, LEFT, RIGHT, TOP, WIDTH
-from monogram.bench.report.content import Chart, Shape
+from monogram.bench.report.content import Attributes, Chart, Shape
 
 COLOURS = 8
 """Of the style sheet; after so many series they come again, with another mark."""
@@ -35,7 +35,12 @@ def curves(
     at = {number: over.at(place) for place, number in enumerate(numbers)}
     shapes = [*axes.y_axis(up)]
     for number, place in at.items():
-        label = {"class": "tick", "x": place, "y": HEIGHT - axes.BOTTOM + 15, "text-anchor": "middle"}
+        label: Attributes = {
+            "class": "tick",
+            "x": place,
+            "y": HEIGHT - axes.BOTTOM + 15,
+            "text-anchor": "middle",
+        }
         shapes.append(Shape("text", label, str(number)))
     shapes += axes.x_axis(axes.Scale([], LEFT, WIDTH - RIGHT), x)
     for style, points in enumerate(series.values()):
@@ -92,7 +97,7 @@ def strips(name: str, title: str, told: str, x: str, values: Mapping[str, Sequen
         y = TOP + ROW * (place + 0.5)
         shapes.append(_row_name(n, y))
         for at in map(scale.at, some):
-            line = {"class": "stroke s0", "x1": at, "x2": at, "y1": y - 8, "y2": y + 8}
+            line: Attributes = {"class": "stroke s0", "x1": at, "x2": at, "y1": y - 8, "y2": y + 8}
             shapes.append(Shape("line", line))
     return Chart(name, title, told, WIDTH, height, shapes)
 

@@ -37,12 +37,15 @@ class Table:
     aside: bool = False
 
 
+Attributes = Mapping[str, str | float]
+
+
 @dataclass(frozen=True)
 class Shape:
     """An SVG element."""
 
     tag: str
-    attributes: Mapping[str, str | float]
+    attributes: Attributes
     text: str = ""
 
 
