@@ -140,6 +140,17 @@ def test_sections_stand_only_where_the_run_holds_something(page: Page) -> None:
     ]
 
 
+def test_examples_are_of_both_kinds_and_stand_in_the_order_of_the_headline(made: Path) -> None:
+    text = (made / "report.md").read_text(encoding="utf-8")
+    drawn = re.findall(r"^### (\w+)$", text, re.MULTILINE)
+    assert drawn == [name for name in HEADLINE if name in drawn]
+    assert {"direct", "paraphrased", "implicit", "product", "leak"} <= set(drawn)
+    told = re.findall(
+        r"^\*\*(\w+): went (\w+)\*\*", text.partition("### direct")[2].partition("###")[0], re.MULTILINE
+    )
+    assert told == [("none", "wrong"), ("shift", "wrong"), ("hostile", "well")]
+
+
 def test_the_same_raw_outputs_make_the_same_report(made: Path, tmp_path: Path) -> None:
     place = tmp_path / "out"
     place.mkdir()

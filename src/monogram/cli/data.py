@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from monogram.cli.options import Json, Yes
+from monogram.cli.options import AtOnce, BaseUrl, Json, Llm, Retries, Timeout, Yes
 from monogram.cli.output import emit, explained, remark, say, show_table
 from monogram.cli.progress import progress
 from monogram.cli.shared import agree
@@ -36,27 +36,15 @@ def build(
         ),
     ],
     out: Annotated[Path, typer.Option(help="The file of items to write.")] = Path("items.json"),
-    llm: Annotated[
-        str | None,
-        typer.Option(help="The language model's name.", envvar="MONOGRAM_LLM_MODEL", show_default=False),
-    ] = None,
-    base_url: Annotated[
-        str | None,
-        typer.Option(
-            help="Its OpenAI-compatible server (default: OpenAI's own).",
-            envvar="OPENAI_BASE_URL",
-            show_default=False,
-        ),
-    ] = None,
+    llm: Llm = None,
+    base_url: BaseUrl = None,
     limit: Annotated[int | None, typer.Option(min=1, help="The first N statements.")] = None,
     clusters: Annotated[
         int, typer.Option(min=0, max=32, help="So many synonyms of attribute, question and target, too.")
     ] = 0,
-    at_once: Annotated[int, typer.Option(min=1, max=64, help="Requests at the same time.")] = 4,
-    retries: Annotated[
-        int, typer.Option(min=0, max=10, help="How often a failure or a bad answer is tried again.")
-    ] = 2,
-    timeout: Annotated[float, typer.Option(min=1, help="Seconds to wait for an answer.")] = 60.0,
+    at_once: AtOnce = 4,
+    retries: Retries = 2,
+    timeout: Timeout = 60.0,
     again: Annotated[
         bool, typer.Option("--again", help="Ask again where the answers could not be used.")
     ] = False,

@@ -43,3 +43,20 @@ Editor = Annotated[
     ),
 ]
 Tokens = Annotated[int, typer.Option("--max-new-tokens", min=1, help="Longest answer, in tokens.")]
+Llm = Annotated[
+    str | None,
+    typer.Option(help="The language model's name.", envvar="MONOGRAM_LLM_MODEL", show_default=False),
+]
+BaseUrl = Annotated[
+    str | None,
+    typer.Option(
+        help="Its OpenAI-compatible server (default: OpenAI's own).",
+        envvar="OPENAI_BASE_URL",
+        show_default=False,
+    ),
+]
+AtOnce = Annotated[int, typer.Option(min=1, max=64, help="Requests at the same time.")]
+Retries = Annotated[
+    int, typer.Option(min=0, max=10, help="How often a failure or a bad answer is tried again.")
+]
+Timeout = Annotated[float, typer.Option(min=1, help="Seconds to wait for an answer.")]

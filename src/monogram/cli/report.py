@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from monogram.cli import complete
-from monogram.cli.options import Home, Json, Yes
+from monogram.cli.options import AtOnce, BaseUrl, Home, Json, Llm, Retries, Timeout, Yes
 from monogram.cli.output import emit, explained, remark, say, show_table
 from monogram.cli.progress import progress, waiting
 from monogram.cli.shared import agree, counted, listed, the_door
@@ -60,23 +60,11 @@ def score(
             autocompletion=complete.words("similar", "judge"),
         ),
     ] = "similar",
-    llm: Annotated[
-        str | None,
-        typer.Option(help="The judge's name.", envvar="MONOGRAM_LLM_MODEL", show_default=False),
-    ] = None,
-    base_url: Annotated[
-        str | None,
-        typer.Option(
-            help="Its OpenAI-compatible server (default: OpenAI's own).",
-            envvar="OPENAI_BASE_URL",
-            show_default=False,
-        ),
-    ] = None,
-    at_once: Annotated[int, typer.Option(min=1, max=64, help="Requests at the same time.")] = 4,
-    retries: Annotated[
-        int, typer.Option(min=0, max=10, help="How often a failure or a bad answer is tried again.")
-    ] = 2,
-    timeout: Annotated[float, typer.Option(min=1, help="Seconds to wait for an answer.")] = 60.0,
+    llm: Llm = None,
+    base_url: BaseUrl = None,
+    at_once: AtOnce = 4,
+    retries: Retries = 2,
+    timeout: Timeout = 60.0,
     yes: Yes = False,
     home: Home = None,  # noqa: ARG001  (explained() sees to it)
     as_json: Json = False,

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from itertools import groupby
 
 from monogram.bench.intervals import Figure
 from monogram.bench.report.runs import Entry
@@ -93,8 +94,13 @@ class Section:
     charts: Sequence[Chart] = ()
     tables: Sequence[Table] = ()
     examples: Sequence[Example] = ()
-    points: Sequence[tuple[str, str]] = field(default_factory=tuple)
+    points: Sequence[tuple[str, str]] = ()
     """(what, fact)."""
+
+    @property
+    def columns(self) -> list[tuple[str, list[Example]]]:
+        """The examples, column by column, in their order."""
+        return [(name, list(some)) for name, some in groupby(self.examples, lambda one: one.column)]
 
 
 def figure_cell(metric: str, figure: Figure | None) -> Cell:
