@@ -170,6 +170,8 @@ class Store:
         Returns:
             What was removed.
         """
+        if not (self.adapters.root.exists() or self.artefacts.root.exists()):
+            return ()
         with self._locked():
             gone = [path for user in users for path in self._tidied(user)]
             known = self.ledger.users()
