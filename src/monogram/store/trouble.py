@@ -57,8 +57,8 @@ def remove(path: Path) -> None:
     """
     try:
         shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink(missing_ok=True)
-    except FileNotFoundError:
-        pass  # another process was faster
+    except (FileNotFoundError, NotADirectoryError):
+        pass  # it was never there, or another process was faster
     except OSError as error:
         raise StoreError(
             f"{path} could not be removed: {error.strerror or error}. Look at its permissions; "
