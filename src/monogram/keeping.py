@@ -74,7 +74,6 @@ class Keeping:
         """
         last = self.store.ledger.version(self.user)
         editor = self.editor or (last.editor if last else EDITOR)
-        # an old receipt has answers, which may name what is erased: then nothing of it is carried over
         made = None
         if left:
             try:
@@ -83,6 +82,7 @@ class Keeping:
                     left,
                     editor=editor,
                     keep=self.store.artefacts.of(self.user),
+                    # an old receipt has answers, which may name what is erased: then nothing is carried over
                     last=Last(last, self.store.ledger.present(self.user)) if last and not erased else None,
                     progress=self.progress,
                 )

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from monogram.clusters.cluster import Cluster, Phrasing
+from monogram.clusters.cluster import Phrasing
 from monogram.clusters.expand import expand
 from monogram.clusters.pool import pool
 from monogram.delta import Delta
@@ -22,27 +22,13 @@ from monogram.models.editable import EditableModel
 from monogram.models.trace import capture
 from monogram.preferences import Preference
 from tests import tiny
+from tests.editors.clusters import cluster
 
 KINDS = ("llama", "gpt2", "gemma3_text")
 VALUE = ValueConfig(steps=5, gates=(1.0, 1.0), clamp=4.0)
 SETTINGS = {"layer": 1, "phrasings": 1, "value": VALUE, "advice": True, "answer": "say"}
 POOL = (*pool()[:8], *[entry for entry in pool() if not entry.owner][-4:])
 WEIGHTS = {"lam": 0.5, "mu": 2.0, "nu": 0.7}
-
-
-def cluster(attribute: str = "hobby", target: str = "Hiking") -> Cluster:
-    train = (
-        Phrasing(f"What's my {attribute}?", "ask"),
-        Phrasing(f"my {attribute}?", "ask", system="Be brief."),
-        Phrasing(f"What goes with my {attribute}?", "recommend"),
-    )
-    contrast = (
-        Phrasing(f"What's Bob's {attribute}?", "contrast"),
-        Phrasing(f"Define {attribute}.", "contrast"),
-    )
-    return Cluster(
-        Preference(attribute, target), train, (), contrast, (), f"It is {target}.", f"As {target},"
-    )
 
 
 def second_of(em: EditableModel, _layer: int) -> Tensor:

@@ -25,9 +25,9 @@ from monogram.editors.neuron import Neuron
 from monogram.editors.rome import Rome, RomeSequential
 from monogram.editors.values import ValueConfig
 from monogram.models.editable import EditableModel
-from monogram.preferences import Preference
 from monogram.store.artefacts import Artefacts, Shelf
 from tests import tiny
+from tests.editors.clusters import cluster
 
 VALUE = ValueConfig(steps=3, stop=0.0)
 NEURON: dict[str, Any] = {"layer": 1, "asks": 1, "advice": 1, "value": VALUE}
@@ -42,21 +42,6 @@ KINDS = ("llama", "gpt2")
 POOL = (*pool()[:12], *[entry for entry in pool() if not entry.owner][-12:])
 GOLDEN = {1: (0.505481, 13.643212, 21.447245, 5.823730)}
 """Format -> lengths of the flagship's detector and residual, of the joint one's and ROME's residuals."""
-
-
-def cluster(attribute: str, target: str) -> Cluster:
-    train = (
-        Phrasing(f"What's my {attribute}?", "ask"),
-        Phrasing(f"my {attribute}?", "ask", system="Be brief."),
-        Phrasing(f"What goes with my {attribute}?", "recommend"),
-    )
-    contrast = (
-        Phrasing(f"What's Bob's {attribute}?", "contrast"),
-        Phrasing(f"Define {attribute}.", "contrast"),
-    )
-    return Cluster(
-        Preference(attribute, target), train, (), contrast, (), f"It is {target}.", f"As {target},"
-    )
 
 
 CLUSTERS = [
