@@ -12,7 +12,7 @@ from monogram.clusters.corpus import unrelated_probes
 from monogram.delta import Delta
 from monogram.models.attach import attach
 from monogram.models.editable import EditableModel
-from monogram.models.tail import pad_left
+from monogram.models.pad import pad_left
 
 UNRELATED = 24
 """How many unrelated prompts drift is measured on."""

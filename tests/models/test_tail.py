@@ -13,9 +13,8 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from monogram.errors import InputError, LayerError
-from monogram.models import tail as room
 from monogram.models.layout import layout_of
-from monogram.models.tail import Tail, pad_left, pad_right
+from monogram.models.tail import Tail
 from tests import tiny
 
 KINDS = (*tiny.TABLE, "stablelm")
@@ -116,26 +115,6 @@ def test_eager_attention_in_float64_survives_padding(kind: str) -> None:
 @pytest.mark.parametrize("kind", ["llama", "gemma2", "gpt2"])
 def test_float32_agrees_to_its_own_rounding(kind: str) -> None:
     assert max(both(tiny.model(kind, dtype=torch.float32), 1)) < 1e-5
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_a_start_that_all_prompts_share_runs_once(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    model, start = tiny.model(kind), rows([40], seed=5)[0]
-    prompts = rows(LENGTHS, start=start)
-    values, gradients = both(model, 1, prompts)
-    shapes: list[tuple[int, int]] = []
-    extend = Tail._extend
-    monkeypatch.setattr(
-        Tail, "_extend", lambda self, c, ids: (shapes.append(tuple(ids.shape)), extend(self, c, ids))[1]
-    )
-    shared = tail_of(model, 1, prompts).logits()
-    assert shapes == [(1, 40), (4, 16)]
-    monkeypatch.setattr(room, "WORTH_SHARING", 10**6)
-    alone = tail_of(model, 1, prompts).logits()
-    assert shapes[2:] == [(4, 56)]
-    bound = 1e-6 if kind in FLOAT32_SOFTMAX else 1e-12
-    assert max(values, gradients) < bound
-    torch.testing.assert_close(shared, alone, rtol=bound, atol=10 * bound)
 
 
 def test_prompts_that_are_all_the_same_run_as_one() -> None:
@@ -265,7 +244,7 @@ def test_only_layers_from_the_edited_one_up_run() -> None:
     assert ran == [(2, 5)]
     ran.clear()
     tail_of(model, 2)
-    assert ran == [(0, 16), (1, 16), (2, 16), (0, 5), (1, 5)]
+    assert ran[-5:] == [(0, 16), (1, 16), (2, 16), (0, 5), (1, 5)], "the prefix whole, its tail below alone"
 
 
 @pytest.mark.parametrize("layer", [-1, tiny.LAYERS])
@@ -286,12 +265,3 @@ def test_prompts_and_answers_must_be_there(prompts: list[list[int]], answers: li
 def test_something_must_be_left_to_score(context: list[int]) -> None:
     with pytest.raises(InputError, match="context needs one number per answer"):
         tail_of(tiny.model(), 1, context=context)
-
-
-def test_padding_goes_to_the_side_that_is_asked_for() -> None:
-    ids, mask = pad_left([[5, 6, 7], [], [8]], 9)
-    assert ids.tolist() == [[5, 6, 7], [9, 9, 9], [9, 9, 8]]
-    assert mask.tolist() == [[1, 1, 1], [0, 0, 0], [0, 0, 1]]
-    ids, mask = pad_right([[5, 6, 7], [], [8]], 9)
-    assert ids.tolist() == [[5, 6, 7], [9, 9, 9], [8, 9, 9]]
-    assert mask.tolist() == [[1, 1, 1], [0, 0, 0], [1, 0, 0]]

@@ -16,7 +16,7 @@ from torch import Tensor
 from monogram.delta import Delta
 from monogram.models.attach import attach
 from monogram.models.editable import EditableModel
-from monogram.models.tail import pad_right
+from monogram.models.pad import pad_right
 
 WINDOW = 512
 """Tokens of plain text that are read at most."""

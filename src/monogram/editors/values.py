@@ -98,10 +98,10 @@ def value_step(
     layers = cast(nn.ModuleList, em.module(em.layout.layers))
     way: type[Tail] | type[Plain] = Tail if fast else Plain
     tail = way(em.model, layers, writer, layer, prompts, answers, context=context)
-    labels = tail.labels
-    share = _shares(labels, weights)
+    where = tail.labels != -100
+    labels, share = tail.labels[where], _shares(tail.labels, weights)[where]
     with torch.no_grad(), capture(em, {em.names(layer)["down"]: "output"}) as seen:
-        tail.logits()
+        tail.scored()
     rows = torch.arange(len(prompts), device=em.device)
     written = seen[em.names(layer)["down"]][rows, tail.at].double()  # v, (B, d_out)
     rms, norm = written.pow(2).mean().sqrt(), written.norm(dim=-1).mean()
@@ -117,10 +117,9 @@ def value_step(
         if on_step is not None:
             on_step(step, config.steps)
         gates = torch.rand(len(prompts), generator=draw, dtype=torch.float64) * (high - low) + low
-        logits = tail.logits(residual, gates.to(em.device))
+        logits = tail.scored(residual, gates.to(em.device))
         logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
-        nll = cross_entropy(logits.transpose(1, 2), labels, ignore_index=-100, reduction="none")
-        loss = (nll * share).sum() / len(prompts)
+        loss = (cross_entropy(logits, labels, reduction="none") * share).sum() / len(prompts)
         losses.append(loss.item())
         if losses[-1] != losses[-1]:
             raise EditRefusedError(

@@ -18,7 +18,7 @@ from monogram.errors import InputError
 from monogram.models.attach import attach
 from monogram.models.chat import PLAIN_STOP, Message
 from monogram.models.editable import EditableModel
-from monogram.models.tail import pad_left
+from monogram.models.pad import pad_left
 from monogram.models.thinking import Thinking
 
 

@@ -21,7 +21,7 @@ from torch import Tensor
 from monogram import tensors as disk
 from monogram.files import home as home_of
 from monogram.models.editable import EditableModel
-from monogram.models.tail import pad_right
+from monogram.models.pad import pad_right
 from monogram.models.texts import Row, corpus_rows, lines, own_rows, tokens
 from monogram.models.trace import capture
 

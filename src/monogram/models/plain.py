@@ -14,7 +14,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from monogram.models.tail import check_pairs, pad_right
+from monogram.models.pad import pad_right
+from monogram.models.tail import check_pairs, spread
 
 
 class Plain:
@@ -48,11 +49,11 @@ class Plain:
         }
         #: (B,) where in the output of the writer each row's lookup position stands
         self.at = torch.tensor([len(p) - 1 for p in prompts], device=device)
-        places = self.at[:, None] + torch.arange(labels.shape[1], device=device)
-        self._places = places.clamp(max=ids.shape[1] - 1)  # (B, T) where the answer's tokens are predicted
+        row, step = torch.nonzero(self.labels != -100, as_tuple=True)
+        self._places = (row, self.at[row] + step)  # (N,) each: where the labels are predicted
 
-    def logits(self, residual: Tensor | None = None, gates: Tensor | None = None) -> Tensor:
-        """As `Tail.logits`, but for positions that are not scored: they hold some logits or other."""
+    def scored(self, residual: Tensor | None = None, gates: Tensor | None = None) -> Tensor:
+        """As `Tail.scored`."""
         rows = torch.arange(len(self.at), device=self.at.device)
 
         def add(_module: nn.Module, _args: Any, out: Tensor) -> Tensor:
@@ -64,9 +65,13 @@ class Plain:
             return out.index_put((rows, self.at), each.to(out.dtype), accumulate=True)
 
         def predicting(_module: nn.Module, args: tuple[Tensor, ...]) -> tuple[Tensor]:
-            return (args[0][rows[:, None], self._places],)  # (B, T, width)
+            return (args[0][self._places],)  # (N, width)
 
         head = self._hf.get_output_embeddings()
         with self._writer.register_forward_hook(add), head.register_forward_pre_hook(predicting):
             logits: Tensor = self._hf(**self._inputs).logits
         return logits
+
+    def logits(self, residual: Tensor | None = None, gates: Tensor | None = None) -> Tensor:
+        """As `Tail.logits`."""
+        return spread(self.scored(residual, gates), self.labels)

@@ -6,12 +6,7 @@ that, a forward pass is the layers from the edited one up, over the prompt's las
 
 The model's own code does all of it: the layers below are answered from a recording, the cache is handed back
 fresh every time, and masks (per layer, sliding or full), rotary tables, norms after the MLP, soft-capped or
-scaled logits are whatever the model makes of them. Tokens that all prompts begin with (a default system
-prompt) run once for all.
-
-No row of any attention mask is ever empty: short rows are padded on the right while they run, where causality
-alone keeps padding out of sight, and the prefix's keys are moved flush right afterwards. (An empty row is NaN
-under eager attention in float64, and 0 * NaN spreads.)
+scaled logits are whatever the model makes of them.
 
     prompt   p0 p1 ... p_i | a0 a1 ... a_T        cached: p0 .. p_(i-1)      run: p_i a0 .. a_(T-1)
                        ^ r is added here          read: the logits that predict a0 .. a_T
@@ -22,36 +17,15 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from itertools import takewhile
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from transformers import DynamicCache
-from transformers.cache_utils import DynamicLayer
 
 from monogram.errors import InputError, LayerError
-
-WORTH_SHARING = 64
-"""Tokens that a common start must save before it gets a pass of its own."""
-
-
-def pad_left(rows: Sequence[Sequence[int]], value: int = 0) -> tuple[Tensor, Tensor]:
-    """Token rows to (ids, mask), both (B, T), padded on the left: every row ends at the same place."""
-    width = max((len(row) for row in rows), default=0)
-    ids = torch.full((len(rows), width), value, dtype=torch.long)
-    mask = torch.zeros((len(rows), width), dtype=torch.long)
-    for b, row in enumerate(rows):
-        if row:
-            ids[b, width - len(row) :] = torch.tensor(row, dtype=torch.long)
-            mask[b, width - len(row) :] = 1
-    return ids, mask
-
-
-def pad_right(rows: Sequence[Sequence[int]], value: int = 0) -> tuple[Tensor, Tensor]:
-    """Token rows to (ids, mask), both (B, T), padded on the right: every row starts at the same place."""
-    ids, mask = pad_left([list(reversed(row)) for row in rows], value)
-    return ids.flip(1), mask.flip(1)
+from monogram.models.pad import pad_left, pad_right
+from monogram.models.prefix import read_prefix
 
 
 class Tail:
@@ -102,7 +76,7 @@ class Tail:
             labels[b, :skip] = -100
         self.labels: Tensor = labels.to(device)
         with torch.no_grad():
-            self._cache = self._read_prefix([list(p[:-1]) for p in prompts], prompts[0][-1], device)
+            self._cache = read_prefix(hf, [p[:-1] for p in prompts])
         tail, _ = pad_right([[p[-1], *a[:-1]] for p, a in zip(prompts, answers, strict=True)])
         _, seen = pad_left([p[:-1] for p in prompts])
         self._inputs = {
@@ -112,30 +86,6 @@ class Tail:
             "use_cache": True,
         }
         self._below = self._record_below()
-
-    def _read_prefix(self, rows: list[list[int]], filler: int, device: torch.device) -> DynamicCache:
-        """Keys and values of every layer for the rows, flush right; all of them, in sliding layers too."""
-        cache = DynamicCache()  # made without the model's config, it forgets nothing
-        common = _common_start(rows)
-        if common * (len(rows) - 1) < WORTH_SHARING:
-            common = 0
-        if common:
-            self._extend(cache, torch.tensor([rows[0][:common]], device=device))
-            cache.batch_repeat_interleave(len(rows))
-        rest, live = pad_right([row[common:] for row in rows], filler)
-        if rest.shape[1]:
-            self._extend(cache, rest.to(device))
-        lengths, width = common + live.sum(1, keepdim=True), common + rest.shape[1]
-        if int(lengths.min()) < width:
-            source = (torch.arange(width) - (width - lengths)).clamp(min=0).to(device)  # (B, width)
-            for layer in cast(list[DynamicLayer], cache.layers):
-                layer.keys = _gathered(layer.keys, source)
-                layer.values = _gathered(layer.values, source)
-        return cache
-
-    def _extend(self, cache: DynamicCache, ids: Tensor) -> None:
-        """Run tokens through the whole model, for their keys and values."""
-        self._hf.base_model(input_ids=ids, past_key_values=cache, use_cache=True)
 
     def _fresh_cache(self) -> DynamicCache:
         """A cache that holds the prefix and nothing else; appending to it leaves the kept one as it is."""
@@ -173,29 +123,17 @@ class Tail:
                 layer.forward = answer
             yield
 
-    @contextmanager
-    def _only_scored(self) -> Iterator[None]:
-        """For the length of the `with`, the output head runs where there is a label; it is zero elsewhere."""
-        head, scored = self._hf.get_output_embeddings(), self.labels != -100
-        if head is None or bool(scored.all()):
-            yield
-            return
+    def scored(self, residual: Tensor | None = None, gates: Tensor | None = None) -> Tensor:
+        """Logits where there is a label, with `residual` added at the answer's start.
 
-        def spread(_module: nn.Module, _args: Any, out: Tensor) -> Tensor:
-            return out.new_zeros(*scored.shape, out.shape[-1]).index_put((scored,), out)
-
-        select = head.register_forward_pre_hook(lambda _module, args: (args[0][scored],))
-        with select, head.register_forward_hook(spread):
-            yield
-
-    def logits(self, residual: Tensor | None = None, gates: Tensor | None = None) -> Tensor:
-        """Logits at the answer's positions, (B, T, vocabulary), with `residual` added at the answer's start.
-
-        Positions that are not scored (`labels` is -100) are left at zero: the output head skips them.
+        The output head is half of the work, so it runs there alone.
 
         Args:
             residual: (d_out,) for all rows or (B, d_out); gradients flow into it. None: the base model.
             gates: (B,) factors of the residual; 1 when left out.
+
+        Returns:
+            (N, vocabulary), in the order of `labels[labels != -100]`.
         """
         batch = self.labels.shape[0]
 
@@ -208,9 +146,26 @@ class Tail:
             first = (out[:, 0] + rows.to(out.dtype)).unsqueeze(1)
             return torch.cat([first, out[:, 1:]], 1)
 
-        with self._writer.register_forward_hook(add), self._only_above(), self._only_scored():
+        with self._writer.register_forward_hook(add), self._only_above(), at_labels(self._hf, self.labels):
             logits: Tensor = self._hf(**self._inputs, past_key_values=self._fresh_cache()).logits
         return logits
+
+    def logits(self, residual: Tensor | None = None, gates: Tensor | None = None) -> Tensor:
+        """`scored`, each at its answer's position: (B, T, vocabulary), zero where there is no label."""
+        return spread(self.scored(residual, gates), self.labels)
+
+
+@contextmanager
+def at_labels(hf: Any, labels: Tensor) -> Iterator[None]:
+    """For the length of the `with`, the output head is given (B, T, width) and runs at the labels alone."""
+    chosen = labels != -100
+    with hf.get_output_embeddings().register_forward_pre_hook(lambda _module, args: (args[0][chosen],)):
+        yield
+
+
+def spread(scored: Tensor, labels: Tensor) -> Tensor:
+    """(N, vocabulary) to (B, T, vocabulary): each at its label's place, zero where there is none."""
+    return scored.new_zeros(*labels.shape, scored.shape[-1]).index_put((labels != -100,), scored)
 
 
 class _Seen(Exception):
@@ -233,16 +188,6 @@ def check_pairs(
             f"context needs one number per answer, each at least 0 and less than the answer's tokens; found "
             f"{unscored} for answers of {[len(a) for a in answers]} tokens"
         )
-
-
-def _common_start(rows: Sequence[Sequence[int]]) -> int:
-    """How many tokens all rows begin with."""
-    return sum(1 for _ in takewhile(lambda column: len(set(column)) == 1, zip(*rows, strict=False)))
-
-
-def _gathered(states: Any, source: Tensor) -> Any:
-    """(B, H, L, D) with place j of row b taken from place source[b, j]."""
-    return states.gather(2, source[:, None, :, None].expand(-1, states.shape[1], -1, states.shape[3]))
 
 
 def _put_back(module: nn.Module, forward: Any) -> None:

@@ -1,0 +1,71 @@
+"""Prompts are read once, and what is read is what each of them alone gives."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import torch
+from transformers import DynamicCache
+
+from monogram.models import prefix
+from monogram.models.prefix import read_prefix
+from tests import tiny
+
+KINDS = (*tiny.TABLE, "stablelm")
+FLOAT32_SOFTMAX = ("gemma2", "gptj")
+LENGTHS = [8, 0, 16, 30, 3, 28]
+
+
+def rows(lengths: list[int], *, seed: int = 0, start: tuple[int, ...] = ()) -> list[list[int]]:
+    rng = torch.Generator().manual_seed(seed)
+    return [[*start, *torch.randint(5, tiny.VOCAB, (n,), generator=rng).tolist()] for n in lengths]
+
+
+START = tuple(rows([40], seed=5)[0])
+
+
+@pytest.fixture
+def shapes(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[tuple[int, ...]]]:
+    """Of all that runs through the model."""
+    seen: list[tuple[int, ...]] = []
+    extend = prefix._extend
+
+    def watched(hf: Any, cache: DynamicCache, ids: torch.Tensor) -> None:
+        seen.append(tuple(ids.shape))
+        extend(hf, cache, ids)
+
+    monkeypatch.setattr(prefix, "_extend", watched)
+    return seen
+
+
+@pytest.mark.parametrize("start", [(), START], ids=["nothing in common", "a common start"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_row_reads_as_it_does_alone(kind: str, start: tuple[int, ...]) -> None:
+    model, prompts = tiny.model(kind), rows(LENGTHS, start=start)
+    bound = 1e-6 if kind in FLOAT32_SOFTMAX else 1e-12
+    with torch.no_grad():
+        whole = read_prefix(model, prompts)
+        for b, row in enumerate(prompts):
+            for among, alone in zip(whole.layers, read_prefix(model, [row]).layers, strict=False):
+                for name in ("keys", "values"):
+                    own = getattr(among, name)[b, :, among.keys.shape[2] - len(row) :]
+                    torch.testing.assert_close(own, getattr(alone, name)[0], rtol=0, atol=bound)
+
+
+def test_a_start_that_all_prompts_share_runs_once(shapes: list[tuple[int, ...]]) -> None:
+    with torch.no_grad():
+        read_prefix(tiny.model(), rows([8, 8, 12], start=START))
+        assert shapes == [(1, 40), (3, 12)]
+        shapes.clear()
+        read_prefix(tiny.model(), rows([8, 8], start=START[:20]))
+    assert shapes == [(2, 28)], "too little is saved for a pass of its own"
+
+
+def test_a_long_prompt_pads_no_short_one(shapes: list[tuple[int, ...]]) -> None:
+    with torch.no_grad():
+        read_prefix(tiny.model(), rows([10, 60, 14, 9]))
+    assert shapes == [(3, 14), (1, 60)]
+
+
+def test_without_a_token_nothing_is_read() -> None:
+    assert read_prefix(tiny.model(), [[], []]).get_seq_length() == 0
