@@ -28,9 +28,9 @@ model: $(STAMP) ## fetch the embedded model (93 MB) when it is not there
 demo: $(STAMP) ## the main job, side by side: the base model and the personalised one
 	@$(BIN)/monogram demo $(ARGS)
 
-test: model ## the tests; ARGS="-m 'not slow'" for the quick ones
+test: model ## the tests, one process for each core; ARGS="-m 'not slow'" for the quick ones
 	@$(BIN)/monogram model pull minilm
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist worksteal $(ARGS)
 
 check: $(STAMP) ## style, types, and the direction of imports
 	$(BIN)/ruff check .
