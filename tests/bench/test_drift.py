@@ -6,9 +6,8 @@ import pytest
 import torch
 
 from monogram.bench.asks import said
-from monogram.bench.drift import NextToken, compared, next_token
+from monogram.bench.drift import NextToken, compared
 from monogram.bench.facts import fact
-from monogram.models.attach import attach
 from tests import tiny
 from tests.bench.fakes import prompted, unchanged
 from tests.bench.records import item
@@ -25,19 +24,6 @@ def test_the_divergence_is_the_one_of_the_book() -> None:
     assert compared(base, base) == (0.0, True)
 
 
-@pytest.mark.parametrize("kind", ["llama", "gpt2", "gptj", "gemma3_text"])
-def test_rows_in_batches_are_those_of_each_row_alone(kind: str) -> None:
-    em = tiny.editable(kind)
-    rows = [em.chat_ids(text) for text in (*DRIFT, "Name a raven.")]
-    deltas = [None, delta_for(em, 1), None, delta_for(em, 2)]
-    found = dict(next_token(em, rows, deltas, batch_size=3))
-    assert sorted(found) == [0, 1, 2, 3]
-    for i, row in enumerate(rows):
-        with attach(em, deltas[i]), torch.no_grad():
-            alone = em.model(torch.tensor([row])).logits[0, -1].log_softmax(-1)
-        assert torch.allclose(found[i], alone, atol=1e-10)
-
-
 def test_what_leaves_the_model_alone_drifts_nowhere_and_is_not_run() -> None:
     em = tiny.editable()
     probe = NextToken(em)
@@ -46,7 +32,7 @@ def test_what_leaves_the_model_alone_drifts_nowhere_and_is_not_run() -> None:
     assert probe.measure(chats, None, unchanged) == [(0.0, True)] * len(DRIFT)
     moved = [kl for kl, _ in probe.measure(chats, delta, unchanged)]
     assert min(moved) > 0
-    alone = [NextToken(em, batch_size=1).measure([chat], delta, unchanged)[0][0] for chat in chats]
+    alone = [NextToken(em).measure([chat], delta, unchanged)[0][0] for chat in chats]
     assert moved == pytest.approx(alone)
     reminder = prompted("reminder").prepare([fact(item())])
     assert min(kl for kl, _ in probe.measure(chats, None, reminder.wrap)) > 0

@@ -30,7 +30,7 @@ class Settings:
     """How a run is done; none of it but the protocol changes a result."""
 
     protocol: Protocol = field(default_factory=Protocol)
-    batch_size: int = 16
+    batch_size: int = 48
     """Answers that are written together."""
     chunk: int = 4
     """States whose edits are held in memory together."""

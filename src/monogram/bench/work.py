@@ -56,11 +56,11 @@ class Worker:
         batch_size: answers that are written together.
     """
 
-    def __init__(self, model: EditableModel, protocol: Protocol, batch_size: int = 16) -> None:
+    def __init__(self, model: EditableModel, protocol: Protocol, batch_size: int = 48) -> None:
         self.model = model
         self.protocol = protocol
         self.batch_size = batch_size
-        self._next = NextToken(model, batch_size)
+        self._next = NextToken(model)
 
     def given(self, ask: Ask) -> str:
         """What the base model's result hangs on."""

@@ -40,15 +40,13 @@ def read_prefix(hf: Any, rows: Sequence[Sequence[int]]) -> DynamicCache:
         A cache of B rows, as wide as the longest; what stands left of a shorter one is not its own.
     """
     device = next(hf.parameters()).device
-    common = _common_start(rows)
-    if common * (len(rows) - 1) < WORTH_SHARING:
-        common = 0
+    common = common_start(rows)
     start = DynamicCache()  # made without the model's config, it forgets nothing
     if common:
         _extend(hf, start, torch.tensor([list(rows[0][:common])], device=device))
     width = max(map(len, rows), default=0)
-    groups = _alike([len(row) - common for row in rows])
-    parts = [_read(hf, _copied(start, len(group)), [rows[b][common:] for b in group]) for group in groups]
+    groups = alike([len(row) - common for row in rows])
+    parts = [_read(hf, copied(start, len(group)), [rows[b][common:] for b in group]) for group in groups]
     cache, places = parts[0], torch.tensor([b for group in groups for b in group]).argsort().to(device)
     for layer, *others in zip(*(cast(list[DynamicLayer], part.layers) for part in parts), strict=True):
         every = [layer, *others]
@@ -77,15 +75,16 @@ def _extend(hf: Any, cache: DynamicCache, ids: Tensor) -> None:
     hf.base_model(input_ids=ids, past_key_values=cache, use_cache=True)
 
 
-def _copied(cache: DynamicCache, times: int) -> DynamicCache:
-    """A cache of so many rows, each the one row of `cache`, which stays as it is."""
+def copied(cache: DynamicCache, times: int = 1) -> DynamicCache:
+    """A cache with each row so many times over; appending to it leaves the first one as it is."""
     fresh = copy.copy(cache)
     fresh.layers = [copy.copy(layer) for layer in cache.layers]
-    fresh.batch_repeat_interleave(times)
+    if times > 1:
+        fresh.batch_repeat_interleave(times)
     return fresh
 
 
-def _alike(lengths: Sequence[int]) -> list[list[int]]:
+def alike(lengths: Sequence[int]) -> list[list[int]]:
     """Indices of rows in groups of like length, the shortest first."""
     groups: list[list[int]] = []
     for b in sorted(range(len(lengths)), key=lengths.__getitem__):
@@ -97,9 +96,10 @@ def _alike(lengths: Sequence[int]) -> list[list[int]]:
     return groups
 
 
-def _common_start(rows: Sequence[Sequence[int]]) -> int:
-    """How many tokens all rows begin with."""
-    return sum(1 for _ in takewhile(lambda column: len(set(column)) == 1, zip(*rows, strict=False)))
+def common_start(rows: Sequence[Sequence[int]]) -> int:
+    """How many tokens all rows begin with; 0 where too little is saved by running them apart."""
+    common = sum(1 for _ in takewhile(lambda column: len(set(column)) == 1, zip(*rows, strict=False)))
+    return common if common * (len(rows) - 1) >= WORTH_SHARING else 0
 
 
 def _gathered(states: Any, source: Tensor) -> Any:

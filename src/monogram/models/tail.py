@@ -14,18 +14,17 @@ scaled logits are whatever the model makes of them.
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from transformers import DynamicCache
 
 from monogram.errors import InputError, LayerError
+from monogram.models.below import answered, recorded
 from monogram.models.pad import pad_left, pad_right
-from monogram.models.prefix import read_prefix
+from monogram.models.prefix import copied, read_prefix
 
 
 class Tail:
@@ -85,43 +84,7 @@ class Tail:
             "position_ids": (seen.sum(1, keepdim=True) + torch.arange(tail.shape[1])).to(device),
             "use_cache": True,
         }
-        self._below = self._record_below()
-
-    def _fresh_cache(self) -> DynamicCache:
-        """A cache that holds the prefix and nothing else; appending to it leaves the kept one as it is."""
-        fresh = copy.copy(self._cache)
-        fresh.layers = [copy.copy(layer) for layer in self._cache.layers]
-        return fresh
-
-    def _record_below(self) -> Any:
-        """What the layer under the edited one hands up for the tail's tokens; None where there is none."""
-        if self.layer == 0:
-            return None
-        kept: list[Any] = []
-
-        def keep(_module: nn.Module, _args: Any, out: Any) -> None:
-            kept.append(out)
-            raise _Seen
-
-        hook = self._layers[self.layer - 1].register_forward_hook(keep)
-        with hook, torch.no_grad(), suppress(_Seen):
-            self._hf.base_model(**self._inputs, past_key_values=self._fresh_cache())
-        return kept[0]
-
-    @contextmanager
-    def _only_above(self) -> Iterator[None]:
-        """For the length of the `with`, layers below the edited one answer from the recording."""
-        recorded = self._below
-
-        def answer(*_args: Any, **_kwargs: Any) -> Any:
-            return recorded
-
-        with ExitStack() as undo:
-            for layer in list(self._layers)[: self.layer]:
-                own = layer.__dict__.get("forward")  # another library's, where there is one
-                undo.callback(_put_back, layer, own)
-                layer.forward = answer
-            yield
+        self._below = recorded(hf, layers, layer, {**self._inputs, "past_key_values": copied(self._cache)})
 
     def scored(self, residual: Tensor | None = None, gates: Tensor | None = None) -> Tensor:
         """Logits where there is a label, with `residual` added at the answer's start.
@@ -146,8 +109,9 @@ class Tail:
             first = (out[:, 0] + rows.to(out.dtype)).unsqueeze(1)
             return torch.cat([first, out[:, 1:]], 1)
 
-        with self._writer.register_forward_hook(add), self._only_above(), at_labels(self._hf, self.labels):
-            logits: Tensor = self._hf(**self._inputs, past_key_values=self._fresh_cache()).logits
+        from_here = answered(self._layers, self.layer, self._below)
+        with self._writer.register_forward_hook(add), from_here, at_labels(self._hf, self.labels):
+            logits: Tensor = self._hf(**self._inputs, past_key_values=copied(self._cache)).logits
         return logits
 
     def logits(self, residual: Tensor | None = None, gates: Tensor | None = None) -> Tensor:
@@ -168,10 +132,6 @@ def spread(scored: Tensor, labels: Tensor) -> Tensor:
     return scored.new_zeros(*labels.shape, scored.shape[-1]).index_put((labels != -100,), scored)
 
 
-class _Seen(Exception):
-    """What was wanted has been seen; ends a forward pass early. Never leaves this file."""
-
-
 def check_pairs(
     prompts: Sequence[Sequence[int]], answers: Sequence[Sequence[int]], unscored: Sequence[int]
 ) -> None:
@@ -188,10 +148,3 @@ def check_pairs(
             f"context needs one number per answer, each at least 0 and less than the answer's tokens; found "
             f"{unscored} for answers of {[len(a) for a in answers]} tokens"
         )
-
-
-def _put_back(module: nn.Module, forward: Any) -> None:
-    if forward is None:
-        module.__dict__.pop("forward", None)
-    else:
-        module.__dict__["forward"] = forward
