@@ -30,7 +30,7 @@ class Preference:
     statement: str = ""
     """How the person said it, if they did. No part of the digest."""
     polarity: Polarity = "likes"
-    """``likes``, ``avoids`` (an allergy, a diet, a dislike) or ``fact``."""
+    """``likes``, ``avoids`` (an allergy, a dislike, a food that is left out) or ``fact`` (a job, "vegan")."""
 
     @classmethod
     def checked(cls, attribute: str, target: str, statement: str = "", polarity: str = "likes") -> Self:

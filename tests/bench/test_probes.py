@@ -6,7 +6,6 @@ from monogram.bench.probes import (
     NAMES,
     RELATIVES,
     crosstalk_questions,
-    drift_prompts,
     leak_questions,
     put_to_assistant,
     same_attribute,
@@ -104,12 +103,6 @@ def test_a_file_about_one_attribute_is_asked_about_common_ones() -> None:
     assert len(asked) >= 6
     assert "hobby" not in asked
     assert asked["job"] == "What's my job?"
-
-
-def test_drift_prompts_are_many_and_all_different() -> None:
-    prompts = drift_prompts()
-    assert len(prompts) == len(set(prompts)) >= 50
-    assert all(prompts)
 
 
 @pytest.mark.parametrize(

@@ -104,6 +104,19 @@ def test_a_row_holds_all_that_a_report_needs(whole: Path) -> None:
     assert row["extra_tokens"] == 0
 
 
+def test_rows_say_how_far_an_edit_fires_where_that_tells_something(whole: Path) -> None:
+    answers = [r for r in raw(whole) if "answer" in r and "scores" in r]
+    telling = {"upqa": {"direct", "paraphrased", "implicit", "implicit_assistant", "product"}}
+    telling |= {"leak": {"leak"}, "crosstalk": {"crosstalk"}, "drift": {"unrelated"}}
+    for row in answers:
+        told = row["method"] == "shift" and row["kind"] in telling.get(row["task"], ())
+        assert ("gate" in row) == told
+    assert {row["task"] for row in answers if "gate" in row} == set(telling)
+    for item in ("0", "1"):  # one reading of all that a state is asked
+        gates = [r["gate"] for r in answers if r["item"] == item and "gate" in r]
+        assert sorted(gates) == [round(place + len(gates) / 1000, 4) for place in range(len(gates))]
+
+
 def test_the_base_model_answers_each_question_once(whole: Path) -> None:
     base = [r for r in raw(whole) if r["kind"] == "base"]
     assert len({r["question"] + r.get("system", "") for r in base}) == len(base)

@@ -67,9 +67,9 @@ def test_in_the_middle_of_add_the_person_stays_as_they_were(folder: str, tmp_pat
 @pytest.mark.slow  # as above; the run that was interrupted is gone on with
 def test_in_the_middle_of_bench_what_was_answered_is_kept(folder: str, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    bench = [*REAL, "bench", "upqa", "--methods", "none,reminder", "--per-attribute", "1", "--model", folder]
+    bench = [*REAL, "bench", "upqa", "--methods", "none,reminder", "--limit", "3", "--model", folder]
     bench += ["--out", str(out)]
-    interrupted(bench, tmp_path / "home", "reminder: answers")
+    interrupted(bench, tmp_path / "home", "asking")
     kept = (out / "raw.jsonl").read_text().splitlines()
     assert kept
     assert not (out / "summary.json").exists()

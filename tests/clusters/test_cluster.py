@@ -96,3 +96,15 @@ def test_phrasings_are_told_apart_by_kind() -> None:
     c = cluster()
     assert [p.text for p in c.of_kind("recommend")] == ["Which gear suits my hobby?"]
     assert len(c.of_kind("ask")) == 2
+
+
+few = st.lists(st.sampled_from("abcdefghijkl"), max_size=12).map(" ".join)
+
+
+@given(few, st.lists(few, max_size=6), st.sampled_from([0.3, 0.5, 0.8, 0.9, 1.0]))
+def test_what_is_allowed_is_near_to_nothing_that_is_asked(
+    text: str, asked: list[str], similarity: float
+) -> None:
+    own = set(words(text))
+    near = any(own == set(words(a)) or overlap(own, words(a)) >= similarity for a in asked)
+    assert cluster().without(asked, similarity).allows(text) == (not near)

@@ -281,7 +281,7 @@ def test_a_detector_is_read_without_an_answer_and_without_finding_anything(kind:
     first, second = editor.readings(em, CLUSTERS[:2], groups, keep)
     assert (first.shape, second.shape) == ((3, 2), (2, 2))
     made = editor.stitch(CLUSTERS[1], intent.Ground(em, around(em, 1)))
-    x = flagship.read_starts(em, 1, [p.messages() for p in groups[0]]).double()
+    x = flagship.read_phrasings(em, 1, groups[0]).double()
     torch.testing.assert_close(first[:, 1], x @ made.gate / editor.config.sharpness)
     assert editor.readings(em, CLUSTERS, groups, keep) is None
     assert [row.shape for row in editor.readings(em, [], groups, keep)] == [(3, 0), (2, 0)]

@@ -18,6 +18,7 @@ from monogram.delta import Delta
 from monogram.editors import intent as room
 from monogram.editors.base import Edit
 from monogram.editors.detect import constant
+from monogram.editors.keys import kept_readings
 from monogram.editors.neuron import Neuron, NeuronConfig, NeuronPlain
 from monogram.editors.overwrite import Stitch
 from monogram.editors.values import ValueConfig
@@ -116,7 +117,7 @@ def stitches(em: EditableModel, editor: Neuron, clusters: Sequence[Cluster]) -> 
 
 def steady_of(em: EditableModel) -> Tensor:
     """c with c·x = 1 where answers start."""
-    shared = room.read_starts(em, 1, [entry.phrasing.messages() for entry in POOL]).double()
+    shared = room.read_phrasings(em, 1, [entry.phrasing for entry in POOL]).double()
     return constant(torch.cat([shared, moments(em, 1).starts.double()]))
 
 
@@ -193,7 +194,7 @@ def test_where_an_answer_starts_no_bias_is_left(kind: str) -> None:
     (made,) = stitches(em, Neuron(**SETTINGS), [cluster()])
     edit = Neuron(**SETTINGS).edit(em, [cluster()])
     (place,), names, merged = edit.details["neurons"], em.names(1), merge(em, edit.delta)
-    x = room.read_starts(em, 1, [e.phrasing.messages() for e in POOL]).double()
+    x = room.read_phrasings(em, 1, [e.phrasing for e in POOL]).double()
     wanted = {"gate": made.gate, "up": made.up} if em.layout.gated else {"up": made.gate}
     for role, row in wanted.items():
         found = merged.get_submodule(names[role])(x)[:, place]
@@ -288,9 +289,17 @@ def test_a_forgotten_preference_was_never_there_to_the_bit(
 
 def test_what_is_kept_on_disk_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     em = tiny.editable()
-    first = Neuron(**SETTINGS).edit(em, [cluster()]).delta
+    whole = expand(Preference("hobby", "Hiking"))
+    known = replace(whole, train=(whole.of_kind("ask")[0], *whole.train[-4:]), contrast=whole.contrast[:3])
+    first = Neuron(**SETTINGS).edit(em, [known]).delta
     monkeypatch.setattr("monogram.editors.keys.read_at", lambda *_, **__: pytest.fail("read again"))
-    assert Neuron(**SETTINGS).edit(em, [cluster()]).delta == first
+    assert Neuron(**SETTINGS).edit(em, [known]).delta == first
+
+
+def test_what_holds_somebodys_own_words_is_not_kept(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("MONOGRAM_HOME", str(tmp_path))
+    Neuron(**SETTINGS).edit(tiny.editable(), [cluster("secret hobby", "Hiking")])
+    assert len(list(kept_readings().iterdir())) == 1  # the pool
 
 
 def test_a_preference_is_stitched_as_if_alone() -> None:

@@ -10,11 +10,13 @@ from dataclasses import dataclass, field, is_dataclass, replace
 from typing import Any, Protocol
 
 from monogram.bench.facts import Fact
+from monogram.bench.gates import Gates, gates_of
 from monogram.bench.manifest import plain
 from monogram.clusters.cluster import Cluster
 from monogram.clusters.expand import expand_all, expand_from_lists
 from monogram.delta import Delta
-from monogram.editors.base import Editor
+from monogram.editors.base import Editor, edit_with
+from monogram.editors.kept import Memory
 from monogram.editors.registry import editor, editor_names
 from monogram.errors import InputError, unknown
 from monogram.models.chat import Message
@@ -41,6 +43,8 @@ class Prepared:
     details: Mapping[str, Any] = field(default_factory=dict)
     respond: Callable[[Sequence[Message]], str] | None = None
     """How it answers, where one pass of the model over the wrapped conversation is not all of it."""
+    gates: Gates | None = None
+    """How far it fires, where that can be read."""
 
     @property
     def digest(self) -> str:
@@ -128,7 +132,8 @@ class Edited:
         if not clusters:
             return Prepared(None, _unchanged, 0.0)
         start = time.perf_counter()
-        edit = self.editor.edit(self.model, clusters)
+        found = Memory()
+        edit = edit_with(self.editor, self.model, clusters, keep=found)
         seconds = time.perf_counter() - start
         details = {
             "phrasings": sum(len(cluster.train) for cluster in clusters),
@@ -138,7 +143,8 @@ class Edited:
             "nbytes": edit.delta.nbytes,
             "edit": plain(edit.details),
         }
-        return Prepared(edit.delta, _unchanged, seconds, details)
+        gates = gates_of(self.editor, self.model, clusters, found)
+        return Prepared(edit.delta, _unchanged, seconds, details, gates=gates)
 
     def clusters(self, facts: Sequence[Fact]) -> list[Cluster]:
         """The facts' clusters without what is asked.

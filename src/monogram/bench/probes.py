@@ -1,8 +1,7 @@
-"""Questions that nobody wrote into the file, made from its items: leak, crosstalk and drift probes.
+"""Questions that nobody wrote into the file, made from its items: leak and crosstalk probes.
 
 - leak: the direct question about somebody else (a named person, a relative) and the definition of the word;
-- crosstalk: the direct questions about the same person's *other* attributes;
-- drift: prompts that have nothing to do with anybody, from the package's corpus, which is never trained on.
+- crosstalk: the direct questions about the same person's *other* attributes.
 
 Imports no torch.
 """
@@ -14,7 +13,6 @@ from collections.abc import Callable, Mapping
 from functools import partial
 
 from monogram.bench.items import Item
-from monogram.clusters.corpus import unrelated_probes
 from monogram.clusters.table import table
 
 NAMES = ("Omar", "Chiara", "Leroy", "Beatriz", "Anders", "Fatima", "Hugo", "Thandi", "Piotr", "Soren")
@@ -85,11 +83,6 @@ def same_attribute() -> Same:
         return name.casefold() if found is None else found.name.casefold()
 
     return lambda a, b: meaning(a) == meaning(b)
-
-
-def drift_prompts() -> tuple[str, ...]:
-    """The package's unrelated prompts (`corpus/probes.txt`), in order; no editor trains on them."""
-    return unrelated_probes()
 
 
 def put_to_assistant(question: str) -> bool:

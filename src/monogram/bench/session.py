@@ -178,9 +178,23 @@ class Session:
         def there(index: int) -> bool:
             return self._settled(left[index], method.name, seed)
 
+        gates = self._gates(left, jobs)
         for index, fields in self.worker.do(jobs, there):
             if not there(index):
-                self._row(left[index], method.name, seed, fields)
+                self._row(left[index], method.name, seed, fields | gates.get(index, {}))
+
+    def _gates(self, places: Sequence[Place], jobs: Sequence[Job]) -> dict[int, dict[str, Any]]:
+        """Number of a job -> what its row says of the gate, where its task wants it; a state at once."""
+        states: dict[str, list[int]] = {}
+        for number, place in enumerate(places):
+            if place.ask.kind in place.task.gated:
+                states.setdefault(place.case.state.id, []).append(number)
+        return {
+            number: {"gate": gate}
+            for numbers in states.values()
+            for number, gate in zip(numbers, self.worker.gates([jobs[n] for n in numbers]), strict=True)
+            if gate is not None
+        }
 
     def _row(self, place: Place, method: str, seed: int, fields: Record) -> None:
         """One finished ask, with the base model's result and the task's marks."""

@@ -82,6 +82,20 @@ class Worker:
             if not all(map(done, batch)):
                 yield from zip(batch, self._answers([jobs[place] for place in batch]), strict=True)
 
+    def gates(self, jobs: Sequence[Job]) -> list[float | None]:
+        """How far what was made ready fires where the answer to each job starts; None where nothing tells.
+
+        Args:
+            jobs: all of one state, done or not: a reading's last bits hang on what is read with it.
+        """
+        found: list[float | None] = [None] * len(jobs)
+        asked = [n for n, job in enumerate(jobs) if job.ask.how == "answer" and self._too_long(job) is None]
+        if asked and (gates := jobs[asked[0]].prepared.gates) is not None:
+            heard = gates([jobs[n].chat for n in asked])
+            for n, gate in zip(asked, heard or (), strict=heard is not None):
+                found[n] = round(gate, 4)
+        return found
+
     def _batches(self, jobs: Sequence[Job], places: Sequence[int]) -> Iterator[list[int]]:
         """Places of jobs whose answers are written together: alike in length, and not too many tokens."""
         lengths = {place: len(self.model.chat_ids(jobs[place].chat)) for place in places}

@@ -14,7 +14,7 @@ import re
 import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Literal
 
 from monogram.preferences import Preference
@@ -97,9 +97,22 @@ class Cluster:
     def allows(self, text: str) -> bool:
         """Whether a text may be trained on: it is none of the questions that `without` was given."""
         own = _bag(text)
-        return not any(
-            own == asked or overlap(own, asked) >= self.similarity for asked in map(_bag, self.asked)
-        )
+        for size, bags in self._asked_by_size.items():
+            if own in bags:
+                return False
+            small, large = sorted((len(own), size))
+            alike = large and small / large >= self.similarity  # as much as two such bags can share
+            if alike and any(overlap(own, bag) >= self.similarity for bag in bags):
+                return False
+        return True
+
+    @cached_property
+    def _asked_by_size(self) -> dict[int, set[frozenset[str]]]:
+        """The bags of what is asked, by their size: whole data sets are asked, and few can be near."""
+        found: dict[int, set[frozenset[str]]] = {}
+        for bag in map(_bag, self.asked):
+            found.setdefault(len(bag), set()).add(bag)
+        return found
 
 
 @lru_cache(maxsize=20_000)

@@ -15,7 +15,7 @@ def unrelated() -> tuple[str, ...]:
 
 
 def unrelated_probes() -> tuple[str, ...]:
-    """Unrelated user prompts that never train: receipts and the benchmark measure drift on them."""
+    """Unrelated user prompts that never train: receipts measure drift on them."""
     return _lines("probes.txt")
 
 

@@ -47,7 +47,7 @@ any text they only quote or ask to have worked on. If nothing is left, the list 
 Answer with JSON alone: {"preferences": [{"attribute": ..., "target": ..., "polarity": ..., "quote": ...}]}
 - attribute: one of the names below if any fits, else a short name of your own.
 - target: what is true of it, a few words in their own wording ("hiking", "two cats", "peanuts").
-- polarity: "likes", "avoids" (an allergy, a dislike, a fear) or "fact".
+- polarity: "likes", "avoids" (an allergy, a dislike, a fear, a food never eaten) or "fact" ("vegan" is one).
 - quote: the words that say it, copied exactly.
 Attributes: """
 

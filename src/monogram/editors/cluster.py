@@ -23,7 +23,7 @@ from monogram.clusters.pool import contrast_of, pool
 from monogram.delta import Delta
 from monogram.editors.base import Edit, Progress, chosen_layer
 from monogram.editors.kept import Keep, address, kept
-from monogram.editors.keys import read_starts
+from monogram.editors.keys import read_phrasings
 from monogram.editors.lines import lines_of, opening
 from monogram.editors.solve import Base, Wish, base, solve
 from monogram.editors.values import ValueConfig, value_step
@@ -105,7 +105,7 @@ class ClusterEditor:
     ) -> tuple[Wish, list[float], bool]:
         """Keys and residual of one preference, as if alone; the value step's losses, and whether it ran now.
 
-        Keys are no artefacts: `keys` has them for every person, as they hold no target.
+        Keys are no artefacts: they hold no target, and those of the table are kept for every person.
         """
         taught, preference = cluster, cluster.preference
         if not self.config.advice and cluster.of_kind("ask"):
@@ -148,10 +148,10 @@ class ClusterEditor:
 
 
 def keys(model: EditableModel, layer: int, phrasings: Sequence[Phrasing]) -> Tensor:
-    """(n, d_ff) keys where the answers start; n may be 0. Kept on disk: they hold no target."""
+    """(n, d_ff) keys where the answers start; n may be 0."""
     if not phrasings:
         return torch.zeros(0, model.inner)
-    return read_starts(model, layer, [p.messages() for p in phrasings], role="key", keep=True)
+    return read_phrasings(model, layer, phrasings, role="key")
 
 
 def others(clusters: Sequence[Cluster]) -> list[list[int]]:

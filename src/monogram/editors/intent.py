@@ -19,7 +19,7 @@ from monogram.clusters.cluster import KINDS, Cluster, Phrasing
 from monogram.clusters.pool import contrast_of, pool
 from monogram.editors import detect
 from monogram.editors.kept import numbers
-from monogram.editors.keys import read_starts
+from monogram.editors.keys import read_phrasings
 from monogram.models.editable import EditableModel
 from monogram.models.moments import Moments
 
@@ -85,5 +85,4 @@ class Ground:
         return torch.cat([self._pool, self.around.starts.double()])
 
     def _read(self, phrasings: Sequence[Phrasing]) -> Tensor:
-        chats = [p.messages() for p in phrasings]
-        return read_starts(self.model, self.around.layer, chats, keep=True).double()
+        return read_phrasings(self.model, self.around.layer, phrasings).double()

@@ -3,8 +3,8 @@
 `x` is the MLP's input (what its gate and up matrices read), a `key` is the input of its output matrix. The
 forward pass stops at the layer, and the tokens that every conversation begins with (the template's own system
 prompt) run once. Rows of equal length run together, so nothing is padded, and what is read for a list depends
-on that list alone. Lists are kept on disk, by model, build, layer, role and content: they hold no target, so
-they serve every person.
+on that list alone. Lists of the project's own phrasings are kept on disk, by model, build, layer, role and
+content: they hold nobody's words, so they serve everybody and outlive an erasure. Others are read each time.
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ from safetensors import SafetensorError
 from torch import Tensor
 
 from monogram import tensors as disk
+from monogram.clusters.cluster import Phrasing
+from monogram.clusters.ours import ours
 from monogram.editors.base import Progress
 from monogram.editors.build import build
 from monogram.files import home
@@ -113,7 +115,7 @@ def read_starts(
 
     Args:
         conversations: as `EditableModel.chat_ids` takes them, at least one.
-        keep: keep the result under `$MONOGRAM_HOME`, and take it from there the next time.
+        keep: keep the result under `$MONOGRAM_HOME` for everybody, and take it from there the next time.
 
     Returns:
         (n, width) for role "x", (n, d_ff) for role "key".
@@ -133,6 +135,14 @@ def read_starts(
     return read
 
 
+def read_phrasings(
+    em: EditableModel, layer: int, phrasings: Sequence[Phrasing], *, role: Role = "x"
+) -> Tensor:
+    """`read_starts` of phrasings, kept where none of them holds a word of anybody's (`clusters.ours`)."""
+    chats = [p.messages() for p in phrasings]
+    return read_starts(em, layer, chats, role=role, keep=ours(phrasings))
+
+
 def kept_readings() -> Path:
-    """The folder of what `read_starts` keeps. It tells of people: phrasings have their own attributes."""
+    """The folder of what `read_starts` keeps."""
     return home() / "cache" / "keys"

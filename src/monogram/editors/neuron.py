@@ -28,7 +28,7 @@ from monogram.clusters.cluster import Cluster, Phrasing
 from monogram.editors.base import Edit, Progress, chosen_layer
 from monogram.editors.intent import Ground
 from monogram.editors.kept import Keep, Tensors, address, kept, known
-from monogram.editors.keys import read_starts
+from monogram.editors.keys import read_phrasings
 from monogram.editors.lines import Lines, lines_of
 from monogram.editors.overwrite import Stitch, free, overwrite
 from monogram.editors.values import OnStep, ValueConfig, ValueResult, value_step
@@ -133,7 +133,7 @@ class Neuron:
             if found is None:
                 return None
             gates.append(self._stitch(model, found).gate[:, None] / self.config.sharpness)
-        read = (read_starts(model, layer, [p.messages() for p in group], keep=True) for group in groups)
+        read = (read_phrasings(model, layer, group) for group in groups)
         return [x.double() @ torch.cat(gates, 1) for x in read]
 
     def _find(self, cluster: Cluster, ground: Ground, on_step: OnStep | None = None) -> dict[str, Tensor]:

@@ -10,6 +10,7 @@ import pytest
 from monogram.bench.asks import Plan
 from monogram.bench.facts import Fact
 from monogram.bench.items import Choice
+from monogram.bench.own import SPLITS, own_people, own_unrelated
 from monogram.bench.runner import run
 from monogram.bench.sources import Sources
 from monogram.bench.tasks.base import Task
@@ -112,7 +113,7 @@ def test_crosstalk_tells_the_target_apart_from_any_change(tmp_path: Path) -> Non
 def test_drift_goes_round_its_prompts_and_checks_forms(tmp_path: Path) -> None:
     cases = plan("drift", written(tmp_path)).cases
     answers = [[a.question for a in case.asks if a.kind == "unrelated"] for case in cases]
-    assert all(len(some) == 8 for some in answers)
+    assert all(len(some) == 8 and set(some) <= set(own_unrelated()) for some in answers)
     assert not set(answers[0]) & set(answers[1])
     base = {"answer": '{"celsius": 100}', "head": []}
     assert marks("drift", kind="format", variant="json", answer="100", base=base) == {
@@ -160,6 +161,15 @@ def test_violation_is_asked_of_what_is_avoided(em: EditableModel, tmp_path: Path
     assert (summary["careful"]["violation"]["value"], summary["careless"]["violation"]["value"]) == (0, 1)
     assert summary["careless"]["violation_base"]["value"] == 0
     assert summary["careless"]["violation_p"]["value"] == 0.5
+
+
+@pytest.mark.parametrize("split", SPLITS)
+def test_violation_is_asked_of_all_that_the_own_set_says_is_avoided(split: str) -> None:
+    sources = Sources(split=split)
+    cases = task("violation").plan(sources, Choice()).cases
+    assert [case.item for case in cases] == [item.id for item in sources.items.items if item.avoided]
+    diets = {p.id for person in own_people(split) for p in person.preferences if p.attribute == "diet"}
+    assert diets <= {case.item for case in cases}  # facts by their names, that leave things out
 
 
 def test_what_is_avoided_may_be_told_by_its_own_words() -> None:

@@ -88,7 +88,7 @@ def rows(
 
 
 def strips(name: str, title: str, told: str, x: str, values: Mapping[str, Sequence[float]]) -> Chart:
-    """A row for each name: a stroke for each of its values."""
+    """A row for each name: a stroke for each of its values, one where several fall on one place."""
     height = TOP + ROW * len(values) + axes.BOTTOM
     every = [one for some in values.values() for one in some]
     scale = axes.Scale(axes.ticks(min(0.0, *every), max(1.0, *every)), NAMES, WIDTH - RIGHT)
@@ -96,7 +96,7 @@ def strips(name: str, title: str, told: str, x: str, values: Mapping[str, Sequen
     for place, (n, some) in enumerate(values.items()):
         y = TOP + ROW * (place + 0.5)
         shapes.append(_row_name(n, y))
-        for at in map(scale.at, some):
+        for at in dict.fromkeys(map(scale.at, some)):
             line: Attributes = {"class": "stroke s0", "x1": at, "x2": at, "y1": y - 8, "y2": y + 8}
             shapes.append(Shape("line", line))
     return Chart(name, title, told, WIDTH, height, shapes)

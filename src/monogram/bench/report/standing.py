@@ -102,7 +102,9 @@ def gates(entries: Sequence[Entry]) -> Iterator[Section]:
                 told.setdefault(_question(row), []).append(float(row["gate"]))
         if told:
             told = dict(sorted(told.items(), key=lambda pair: -_middle(pair[1])))
-            words = "A stroke for each answer: how strongly the edit fires there. 1 is full, 0 is not at all."
+            words = (
+                "A stroke where an answer is: how strongly the edit fires there. 1 is full, 0 is not at all."
+            )
             drawn.append(charts.strips(f"gates-{number}", entry.name, words, "gate", told))
             rows += [[Cell(entry.name), Cell(kind), *_spread(some)] for kind, some in told.items()]
     if drawn:

@@ -40,12 +40,15 @@ class Task:
         headings: metric -> its row in tables; ↓ where lower is better. Metrics without one are in the summary
             alone.
         includes: tasks that come along when it is asked for.
+        gated: kinds of answers whose rows say how far the edit fires where they start (`gate`), where a
+            method can tell.
     """
 
     name: ClassVar[str]
     help: ClassVar[str]
     headings: ClassVar[Mapping[str, str]] = {}
     includes: ClassVar[tuple[str, ...]] = ()
+    gated: ClassVar[tuple[str, ...]] = ()
 
     def plan(self, sources: Sources, choice: Choice) -> Plan:
         """What is asked of which records.

@@ -25,6 +25,7 @@ class Crosstalk(Task):
 
     name = "crosstalk"
     help = "Does the target come up when another attribute of the same person is asked for?"
+    gated = ("crosstalk",)
     headings: ClassVar[Mapping[str, str]] = {
         "crosstalk": "crosstalk ↓",
         "crosstalk_changed": "crosstalk, answer changed ↓",

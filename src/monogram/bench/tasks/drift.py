@@ -1,7 +1,8 @@
 """`drift`: prompts that have nothing to do with anybody. Is the model still the base model there?
 
 The next token at the answer's start of all unrelated prompts, and under ten system prompts that no method has
-seen; and, a few for each item, whole greedy answers: are they unchanged, and is a wanted form kept?
+seen; and, a few for each item, whole greedy answers: are they unchanged, and is a wanted form kept? The
+prompts are the own set's, whatever the data: receipts and the choice of settings have looked at the corpus's.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from monogram.bench.asks import Ask, Case, Plan, said
 from monogram.bench.facts import State, fact
 from monogram.bench.intervals import Figure
 from monogram.bench.items import Choice, Item
-from monogram.bench.probes import drift_prompts
+from monogram.bench.own import own_unrelated
 from monogram.bench.raw import Record
 from monogram.bench.sources import Sources
 from monogram.bench.tasks.base import Mark, Task, averages, chosen
@@ -31,6 +32,7 @@ class Drift(Task):
 
     name = "drift"
     help = "Is everything that nobody asked about left as it was?"
+    gated = ("unrelated",)
     headings: ClassVar[Mapping[str, str]] = {
         "drift": "drift, KL ↓",
         "top1": "top-1 agreement",
@@ -43,7 +45,7 @@ class Drift(Task):
     }
 
     def plan(self, sources: Sources, choice: Choice) -> Plan:
-        prompts, systems = drift_prompts(), unseen_systems()
+        prompts, systems = own_unrelated(), unseen_systems()
         under = tuple(said(prompts[place % len(prompts)], system=text) for place, text in enumerate(systems))
         forms = tuple(form.text for form in FORMATS)
         every = (

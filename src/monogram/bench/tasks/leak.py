@@ -21,6 +21,7 @@ class Leak(Task):
 
     name = "leak"
     help = "Does the target come up when somebody else is asked about?"
+    gated = ("leak",)
     headings: ClassVar[Mapping[str, str]] = {"leak": "leak ↓"}
 
     def plan(self, sources: Sources, choice: Choice) -> Plan:

@@ -32,6 +32,7 @@ class Upqa(Task):
     name = "upqa"
     help = "Is a preference recalled, however it is asked for?"
     includes = ("leak", "crosstalk", "drift")
+    gated = KINDS
     headings: ClassVar[Mapping[str, str]] = {
         "direct": "direct",
         "paraphrased": "paraphrased",

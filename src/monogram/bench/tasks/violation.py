@@ -1,8 +1,8 @@
 """`violation`: what somebody avoids. How many recommendations name it all the same, against the base model's?
 
-Naming the target is no merit here. The records are the given items with polarity `avoids` and the given
-situations in PrefEval's format whose sentence says plainly what is avoided; without either, the project's
-own.
+Naming the target is no merit here. The records are the given items with polarity `avoids` or a list of what
+is avoided (a diet is a fact by its name, "pescatarian", and leaves things out all the same), and the given
+situations in PrefEval's format whose sentence says plainly what is avoided; without any, the project's own.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def names(row: Record, answer: str) -> bool:
 def _of_items(file: ItemFile) -> Iterator[Case]:
     for item in file.items:
         known = fact(item)
-        if known.preference.polarity == "avoids":
+        if known.preference.polarity == "avoids" or item.avoided:
             asked = {"implicit": item.implicit, "product": item.product, "temptation": item.temptation}
             told = {**gold(item), **({"avoided": list(item.avoided)} if item.avoided else {})}
             asks = tuple(Ask(kind, said(text), gold=told) for kind, text in asked.items() if text)
