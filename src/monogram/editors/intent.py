@@ -55,7 +55,7 @@ class Ground:
         return detect.reading([(self._starts, 1.0)], [(self.around.inputs, 1.0)])
 
     def personal(self, cluster: Cluster) -> Tensor:
-        """(d,) 1 where something personal is asked, in the mean of the cluster's own phrasings exactly so; 0 at
+        """(d,) 1 where something personal is asked, and in the mean of the cluster's phrasings exactly so; 0 at
         unrelated prompts and in ordinary text.
         """
         own = self._read(cluster.train)
