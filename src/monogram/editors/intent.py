@@ -55,8 +55,8 @@ class Ground:
         return detect.reading([(self._starts, 1.0)], [(self.around.inputs, 1.0)])
 
     def personal(self, cluster: Cluster) -> Tensor:
-        """(d,) 1 where something personal is asked, and in the mean of the cluster's phrasings exactly so; 0 at
-        unrelated prompts and in ordinary text.
+        """(d,) 1 where something personal is asked, 0 at unrelated prompts and in ordinary text; scaled to a
+        mean of 1 on the cluster's own phrasings.
         """
         own = self._read(cluster.train)
         shared, alone = self._shared, detect.sums([(own, OWN)])
