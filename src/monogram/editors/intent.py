@@ -23,8 +23,9 @@ from monogram.editors.keys import read_phrasings
 from monogram.models.editable import EditableModel
 from monogram.models.moments import Moments
 
-UNRELATED = 3.0
-"""What unrelated prompts count in a detector, beside the 1 of other look-alikes (docs/log.md)."""
+FAR = 3.0
+"""What unrelated prompts, and what other attributes' roundabout questions and recommendations count in a
+detector, beside the 1 of nearer look-alikes (docs/log.md)."""
 OWN, TEXT = 0.2, 3.0
 """What a cluster's own phrasings and ordinary text count in the reading of what is personal, beside the 1 of
 the pool's phrasings and of its unrelated prompts."""
@@ -42,7 +43,7 @@ class Ground:
         """Of all that is shared: ordinary text, the pool, and what they count."""
         texts = json.dumps([asdict(entry.phrasing) for entry in pool()], sort_keys=True)
         read = numbers(self.around.inputs, self.around.starts)
-        return hashlib.sha256(f"{UNRELATED} {OWN} {TEXT} {texts}{read}".encode()).hexdigest()
+        return hashlib.sha256(f"{FAR} {OWN} {TEXT} {texts}{read}".encode()).hexdigest()
 
     @cached_property
     def steady(self) -> Tensor:
@@ -83,9 +84,8 @@ class Ground:
         return detect.fit(
             own,
             [
-                *((rows, 1.0) for rows in (alike, self._pool[asks], self._pool[others])),
-                (self._pool[unrelated], UNRELATED),
-                (self.around.inputs.double(), 1.0),
+                *((rows, 1.0) for rows in (alike, self._pool[asks], self.around.inputs.double())),
+                *((self._pool[places], FAR) for places in (others, unrelated)),
             ],
             self.steady if self.model.layout.gated else self.start,
             strength=strength,
