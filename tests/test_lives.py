@@ -5,11 +5,15 @@ Fifty preferences are added one by one, ten changed, ten forgotten, five erased,
 
 import functools
 import random
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
+from torch import Tensor
 
 from monogram import keeping
+from monogram.editors import keys
 from monogram.models.editable import EditableModel
 from monogram.people import Person, Personalizer
 from monogram.personalizer import compile_monogram
@@ -78,3 +82,27 @@ def test_a_short_life_with_the_real_editor(
     assert alice.delta() == unchecked(model, alice.list()).delta
     assert alice.verify(all_versions=True).all_faults == ()
     assert [traces(people.store.home, text) for text in erased] == [[]]
+
+
+@pytest.mark.slow  # as above
+def test_what_is_added_after_an_erasure_reads_nothing_anew(
+    model: EditableModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MONOGRAM_HOME", str(tmp_path / "home"))
+    monkeypatch.setattr(keeping, "compile_monogram", functools.partial(compile_monogram, check=False))
+    alice = Personalizer(model, Store(tmp_path / "home")).user("alice")
+    alice.add(attribute="hobby", target="Quoits")
+    alice.add(attribute="secret hobby", target="Chess")
+    alice.erase("Quoits")
+    alice.erase("Chess")
+    reads, plain = list[int](), keys.read_at
+
+    def counted(em: EditableModel, layer: int, rows: Sequence[Any], *rest: Any, **more: Any) -> Tensor:
+        reads.append(len(rows))
+        return plain(em, layer, rows, *rest, **more)
+
+    monkeypatch.setattr(keys, "read_at", counted)
+    alice.add(attribute="hobby", target="Hiking")
+    assert reads == []
+    alice.add(attribute="secret hobby", target="Go")
+    assert 0 < sum(reads) < 500, "its own phrasings alone, and not the pool"

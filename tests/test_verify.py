@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from monogram.editors.build import build
 from monogram.errors import LedgerError, UnknownNameError
 from monogram.keeping import Keeping
+from monogram.models.build import build
 from monogram.people import Person, Personalizer
 from tests import tiny
 from tests.compiled import Compiler

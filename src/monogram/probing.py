@@ -25,7 +25,7 @@ from monogram.clusters.table import table
 from monogram.delta import Delta
 from monogram.drift import drift
 from monogram.editors.base import Progress
-from monogram.editors.build import build
+from monogram.models.build import build
 from monogram.models.editable import EditableModel
 from monogram.models.generate import generate
 from monogram.receipt import Limits, Probed, Receipt, Tally, harm_of

@@ -99,7 +99,7 @@ class Receipt:
             now; recall and advice may be carried over, kind by kind, see `Tally.version`.
         problems: what is harmful or did not work, in words; empty for a good edit.
         violation: share of advice about what is avoided that recommends it; None where nothing is.
-        build: what computed it (`editors.build`); None in receipts of older versions.
+        build: what computed it (`models.build`); None in receipts of older versions.
     """
 
     recall: float | None

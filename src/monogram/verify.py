@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from monogram.delta import Delta
-from monogram.editors.build import build, threads
 from monogram.errors import AdapterError, EditRefusedError, LedgerError
 from monogram.keeping import Keeping
+from monogram.models.build import build, threads
 from monogram.store.ledger import Event, Version, set_at, set_digest
 from monogram.store.store import Store
 

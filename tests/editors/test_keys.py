@@ -11,9 +11,9 @@ from torch import Tensor
 
 from monogram import tensors as disk
 from monogram.editors import keys as room
-from monogram.editors.build import threads
 from monogram.editors.keys import read_at, read_starts
 from monogram.errors import DiskFullError, LayerError
+from monogram.models.build import threads
 from monogram.models.editable import EditableModel
 from tests import tiny
 
@@ -186,7 +186,7 @@ def test_another_process_that_was_faster_does_no_harm(
     assert len(kept(tmp_path)) == 1
 
 
-def test_another_process_that_erases_meanwhile_does_no_harm(
+def test_another_process_that_clears_the_folder_meanwhile_does_no_harm(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     plain = disk.save_file

@@ -12,6 +12,7 @@ from monogram import tensors as disk
 from monogram.errors import DiskFullError, InputError, LayerError
 from monogram.models import moments as room
 from monogram.models import texts
+from monogram.models.build import threads
 from monogram.models.editable import EditableModel
 from monogram.models.moments import Moments, moments
 from tests import tiny
@@ -145,15 +146,19 @@ def test_the_second_time_nothing_runs(corpus: Path, tmp_path: Path, monkeypatch:
     assert same(first, read(tiny.editable(), corpus, tmp_path))
 
 
-def test_another_model_layer_corpus_or_template_is_read_for_itself(corpus: Path, tmp_path: Path) -> None:
+def test_another_model_layer_corpus_template_or_build_is_read_for_itself(
+    corpus: Path, tmp_path: Path
+) -> None:
     read(tiny.editable(), corpus, tmp_path)
     read(tiny.editable(seed=1), corpus, tmp_path)
     read(tiny.editable(), corpus, tmp_path, layer=2)
     read(tiny.editable(chat=False), corpus, tmp_path)
     read(tiny.editable(), corpus, tmp_path, least=101)
+    with threads(2):  # sums are split otherwise
+        read(tiny.editable(), corpus, tmp_path)
     corpus.write_text(json.dumps(CHATS[1]), encoding="utf-8")
     read(tiny.editable(), corpus, tmp_path)
-    assert len(cached(tmp_path)) == 6
+    assert len(cached(tmp_path)) == 7
 
 
 @pytest.mark.parametrize("harm", ["cut", "flip", "empty", "other"])

@@ -12,7 +12,9 @@ from typing import Any
 import pytest
 import torch
 
-from monogram.editors.keys import read_starts
+from monogram.clusters.expand import expand
+from monogram.editors import keys
+from monogram.editors.keys import kept_readings, read_phrasings
 from monogram.errors import DiskFullError, LedgerError, StoreError
 from monogram.preferences import Preference
 from monogram.store import database
@@ -139,16 +141,20 @@ def test_what_else_a_receipt_says_stays(store: Store) -> None:
     assert (part["attribute"], part["target"]) == ("location", "Cattown")
 
 
-def test_kept_readings_of_a_persons_own_attributes_go_with_it(
-    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_readings_that_are_kept_are_of_nobody_and_outlive_an_erasure(
+    store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MONOGRAM_HOME", str(store.home))
-    asked = ["What is my ailment?"]
-    read_starts(tiny.editable(), 1, asked, keep=True)
-    kept = store.home / "cache" / "keys"
-    assert [path for path in kept.rglob("*") if path.is_file()]
+    em = tiny.editable()
+    own, known = (expand(Preference(name, "Xylophobia")).contrast_probe for name in ("my ward", "hobby"))
+    for phrasings in (own, known):
+        read_phrasings(em, 1, phrasings)
+    kept = [path.read_bytes() for path in kept_readings().iterdir()]
+    assert len(kept) == 1
     store.again("alice", store.ledger.versions("alice")[-1], after=4, erased={SECRET.digest})
-    assert not kept.exists()
+    assert [path.read_bytes() for path in kept_readings().iterdir()] == kept
+    monkeypatch.setattr(keys, "read_at", lambda *_, **__: pytest.fail("read again"))
+    read_phrasings(em, 1, known)
 
 
 def test_other_people_keep_what_one_erased(store: Store) -> None:

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from monogram.clusters.table import Table
     from monogram.people import Change
 
-SECONDS_EACH = 20
-"""About what one preference takes on two cores, checks included, said before the work."""
+SECONDS_EACH = (20, 60)
+"""What one preference takes, checks included: on two cores that have nothing else to do, and on busy ones."""
 FIGURES = (("recall", "recall"), ("leak", "leak"), ("crosstalk", "crosstalk"), ("drift_kl", "drift KL"))
 """What is shown of a receipt: its field, and what people call it."""
 
@@ -166,8 +166,18 @@ def confirm_attribute(attributes: "Table", wanted: Preference, *, yes: bool, as_
 def announce(count: int, model: str) -> None:
     """Say what compiling that many preferences will cost."""
     shown = model if len(model) <= 80 else model[:79] + "…"
-    seconds, less = SECONDS_EACH * count, ", less for what was compiled before" if count > 1 else ""
-    remark(f"Compiling {counted(count, 'preference')} into {shown}: about {seconds} s on two cores{less}.")
+    less = ", less for what was compiled before" if count > 1 else ""
+    remark(f"Compiling {counted(count, 'preference')} into {shown}: {duration(count)} on two cores{less}.")
+
+
+def duration(count: int) -> str:
+    """What so many preferences take, from a quiet machine to a busy one; what is left, the bar says later.
+
+    >>> duration(2), duration(10)
+    ('40 to 120 s', '3 to 10 minutes')
+    """
+    low, high = (each * count for each in SECONDS_EACH)
+    return f"{low} to {high} s" if high <= 120 else f"{round(low / 60)} to {round(high / 60)} minutes"
 
 
 def report(user: str, change: "Change", as_json: bool) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from monogram.cli import complete
-from monogram.cli.change import SECONDS_EACH, figures_line, outcome, report
+from monogram.cli.change import duration, figures_line, outcome, report
 from monogram.cli.options import Editor, Home, Json, Model, User
 from monogram.cli.output import emit, explained, remark, say, show_table
 from monogram.cli.progress import progress
@@ -81,7 +81,7 @@ def rollback(
         count = len(set_at(ledger.history(user), old.number))
         remark(
             f"Going back to version {old.number} of {old.created}: at once where its adapter is whole and of "
-            f"this model, else about {SECONDS_EACH * count} s on two cores."
+            f"this model, else {duration(count)} on two cores."
         )
     with progress(as_json, f"Loading {model}") as bars:
         from monogram.people import load

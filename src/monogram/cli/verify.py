@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from monogram.cli import complete
-from monogram.cli.change import SECONDS_EACH
+from monogram.cli.change import duration
 from monogram.cli.options import Home, Json, Model
 from monogram.cli.output import emit, explained, remark, say
 from monogram.cli.progress import progress
@@ -73,7 +73,7 @@ def _announce(home: Path | None, users: tuple[str, ...], all_versions: bool, mod
         count += sum(len(set_at(events, number)) for number in chosen)
     remark(
         f"Rebuilding {counted(versions, 'version')} with {counted(count, 'preference')} on {model}: "
-        f"at most {SECONDS_EACH * count} s on two cores."
+        f"{duration(count)} on two cores."
     )
 
 

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from monogram.clusters.cluster import Cluster
-from monogram.editors.build import build
+from monogram.models.build import build
 from monogram.models.editable import EditableModel
 
 FORMAT = 2

@@ -27,8 +27,8 @@ from monogram import tensors as disk
 from monogram.clusters.cluster import Phrasing
 from monogram.clusters.ours import ours
 from monogram.editors.base import Progress
-from monogram.editors.build import build
 from monogram.files import home
+from monogram.models.build import build
 from monogram.models.chat import Message
 from monogram.models.editable import EditableModel
 from monogram.models.trace import capture
@@ -130,7 +130,7 @@ def read_starts(
         return found[0]["rows"].to(em.device)
     read = read_at(em, layer, rows, [-1] * len(rows), role=role, progress=progress)
     path.parent.mkdir(parents=True, exist_ok=True)
-    with suppress(OSError, SafetensorError):  # cleared just now by an erasure, or a place that is read only
+    with suppress(OSError, SafetensorError):  # cleared just now, or a place that is read only
         disk.save(path, {"rows": read})
     return read
 

@@ -23,9 +23,9 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
-from monogram.editors.build import threads
 from monogram.errors import InputError
 from monogram.lowrank import LowRank
+from monogram.models.build import threads
 
 RIDGE = 1e-6
 """ρ, in parts of the mean of the diagonal: enough for a Cholesky factor where the moments are of low rank."""

@@ -2,7 +2,8 @@
 
 A key `k` is the input of the MLP's output matrix, `x` the MLP's own input. The text is the project's corpus
 or a file; where it is too small for the model's width, the model's own answers extend it. The forward pass
-stops at the layer. What was read is kept on disk by model, layer and corpus; a damaged file is made anew.
+stops at the layer. What was read is kept on disk by model, build, layer and corpus, as its last bits hang on
+what computes; a damaged file is made anew.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from torch import Tensor
 
 from monogram import tensors as disk
 from monogram.files import home as home_of
+from monogram.models.build import build
 from monogram.models.editable import EditableModel
 from monogram.models.pad import pad_right
 from monogram.models.texts import Row, corpus_rows, lines, own_rows, tokens
@@ -90,7 +92,7 @@ def moments(
     least = PER_NEURON * em.inner if least is None else least
     rows = corpus_rows(em, corpus, PLENTY * least)
     own = [lines("prompts.txt"), lines("systems.txt")] if tokens(rows) < least else []
-    known = [FORMAT, least, own, [[row.ids, row.starts, row.repeated] for row in rows]]
+    known = [FORMAT, build(em), least, own, [[row.ids, row.starts, row.repeated] for row in rows]]
     digest = hashlib.sha256(json.dumps(known).encode()).hexdigest()
     path = home_of(home) / "cache" / "moments" / f"{em.digest[:16]}-{layer}-{digest[:16]}.safetensors"
     found = _load(path, layer)

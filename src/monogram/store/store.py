@@ -20,14 +20,13 @@ from typing import Any, Protocol
 
 from monogram.clusters.expand import expand_all
 from monogram.delta import Delta
-from monogram.editors.keys import kept_readings
 from monogram.errors import AdapterFileError, MonogramError
 from monogram.files import LEDGER, people_home
 from monogram.preferences import Preference
 from monogram.store.artefacts import Artefacts
 from monogram.store.folder import AdapterFolders, sweep_strangers
 from monogram.store.ledger import Draft, Kind, Ledger, Version
-from monogram.store.trouble import of_disk, remove
+from monogram.store.trouble import of_disk
 
 
 class HasFigures(Protocol):
@@ -160,7 +159,6 @@ class Store:
         """
         pending = self.ledger.unfinished()
         if pending:
-            remove(kept_readings())
             self.sweep({user for user in pending.values() if user is not None})
             self.ledger.rewrite(pending)
 

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from monogram.editors.build import build, threads
 from monogram.errors import InputError
+from monogram.models.build import build, threads
 from tests import tiny
 
 
