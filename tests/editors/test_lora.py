@@ -121,10 +121,9 @@ def test_orthogonality_is_pefts_own() -> None:
     em = tiny.editable()
     peft = room.library()
     made = peft.AdaLoraConfig(init_r=3, total_step=10, target_modules=attention(em), orth_reg_weight=0.5)
-    with on(em, made, 0) as adapters:
-        with torch.no_grad():
-            told = adapters.tuner(IDS, labels=IDS).loss - em.model(IDS, labels=IDS).loss
-            assert 0.5 * float(orthogonality(list(adapters.layers()))) == pytest.approx(float(told), rel=1e-9)
+    with on(em, made, 0) as adapters, torch.no_grad():
+        told = adapters.tuner(IDS, labels=IDS).loss - em.model(IDS, labels=IDS).loss  # losses are float32
+        assert 0.5 * float(orthogonality(list(adapters.layers()))) == pytest.approx(float(told), rel=1e-5)
 
 
 def test_without_peft_it_is_said_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:

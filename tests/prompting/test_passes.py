@@ -1,4 +1,4 @@
-"""Baselines that do more: examples, thoughts, criticism, the nearest facts. What is said, and what of whom."""
+"""Baselines that do more: examples, thoughts, criticism, the nearest facts. What is said, and of whom."""
 
 from collections.abc import Sequence
 

@@ -71,7 +71,7 @@ class LoraNeuron(Trained):
         self, model: EditableModel, clusters: Sequence[Cluster], tell: OnStep
     ) -> tuple[Delta, list[float], Mapping[str, Any]]:
         """See `Trained.trained`; the details' loss holds both terms."""
-        config = self.config
+        config: LoraNeuronConfig = self.config
         layer = chosen_layer(model, config.layer)
         names = model.names(layer)
         places = sorted({names[role] for role in ("gate", "up", "down") if role in names})

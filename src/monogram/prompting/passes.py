@@ -17,7 +17,7 @@ from monogram.prompting.facts import by_the_user, copied, question_of
 
 class ChainOfThought:
     """Think first which of the facts matters, then answer, in two prompts (zero-shot chain of thought, arXiv
-    2205.11916, §3). The wording is the best of six on the project's own questions, see docs/log.md.
+    2205.11916, §3). The wording is the best of seven on the project's own questions, see docs/log.md.
     """
 
     name = "chain-of-thought"
@@ -26,8 +26,8 @@ class ChainOfThought:
     def wrap(self, messages: Sequence[Message], preferences: Sequence[Preference]) -> list[dict[str, str]]:
         """The conversation that asks for a thought, not for the answer."""
         thought = (
-            f"{by_the_user(preferences)}\n\nMy question will be: {question_of(messages)}\n\nThink first: which of "
-            "these facts about me matters for it, and how? One or two sentences, no answer yet."
+            f"{by_the_user(preferences)}\n\nMy question will be: {question_of(messages)}\n\nThink first: "
+            "which of these facts about me matters for it, and how? One or two sentences, no answer yet."
         )
         return _asking(messages, thought) if preferences else copied(messages)
 
@@ -42,7 +42,7 @@ class ChainOfThought:
 
 class SelfCritic:
     """Answer, criticise the answer against the facts, answer anew (Self-Refine, arXiv 2303.17651, §2). The
-    wording is the best of five on the project's own questions, see docs/log.md.
+    wording is the best of four on the project's own questions, see docs/log.md.
     """
 
     name = "self-critic"
