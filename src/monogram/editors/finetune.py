@@ -26,8 +26,9 @@ from torch import Tensor
 from monogram.clusters.cluster import Cluster
 from monogram.delta import Delta, LowRank
 from monogram.editors.base import chosen_layer
+from monogram.editors.lessons import Lesson
 from monogram.editors.lines import Lines, lines_of, opening
-from monogram.editors.training import Lesson, Pace, Trained, joined, train
+from monogram.editors.training import Pace, Trained, joined, train
 from monogram.editors.values import OnStep
 from monogram.models.attach import attach
 from monogram.models.editable import EditableModel

@@ -20,8 +20,9 @@ from torch import Tensor
 from monogram.clusters.cluster import Cluster
 from monogram.delta import Delta
 from monogram.editors.adapters import attention, library, on, orthogonality
+from monogram.editors.lessons import Lesson
 from monogram.editors.lines import lines_of
-from monogram.editors.training import Lesson, Pace, Trained, joined, train
+from monogram.editors.training import Pace, Trained, joined, train
 from monogram.editors.values import OnStep
 from monogram.models.editable import EditableModel
 

@@ -24,11 +24,14 @@ from monogram.clusters.pool import contrast_of, pool
 from monogram.delta import Delta
 from monogram.editors.adapters import library, on
 from monogram.editors.base import chosen_layer
+from monogram.editors.lessons import Lesson, Still
 from monogram.editors.lines import lines_of
-from monogram.editors.training import Lesson, Pace, Still, Trained, joined, train
+from monogram.editors.training import Pace, Trained, joined, train
 from monogram.editors.values import OnStep
 from monogram.models.editable import EditableModel
 
+STOP = 0.05
+"""Mean loss of a pass, both terms, at which it ends, in nats: where the flagship's value ends, too."""
 WORDS = 8
 """Tokens of the base model's own answers that shall stay."""
 
@@ -41,8 +44,8 @@ class LoraNeuronConfig:
 
     layer: int | float = 0.76
     """Which layer, or its place as a fraction of the depth."""
-    steps: int = 70
-    """Passes over all phrasings."""
+    steps: int = 30
+    """Passes over all phrasings, at most."""
     lr: float = 5e-3
     """Adam's."""
     kl: float = 1.0
@@ -91,7 +94,7 @@ class LoraNeuron(Trained):
         made = library().LoraConfig(
             r=rank, lora_alpha=rank, target_modules=places, fan_in_fan_out=model.layout.conv1d
         )
-        pace = Pace(config.steps, config.lr, config.batch, 0.0, config.seed)
+        pace = Pace(config.steps, config.lr, config.batch, STOP, config.seed)
         with on(model, made, config.seed) as adapters:
             losses = train(adapters.parameters, loss, len(lesson), pace, on_step=tell)
             return adapters.delta(), losses, {"layer": layer, "still": len(still)}
