@@ -28,11 +28,9 @@ SIMILARITY = 0.9
 """Phrasings nearer than this to an evaluated question never train (docs/evaluation.md §2)."""
 BY_SYNONYM = ("rome-sequential",)
 """Editors that are given the file's own lists of synonyms where it has them."""
-
 _ANYTHING: Sequence[Message] = ({"role": "user", "content": "?"},)
 Wrap = Callable[[Sequence[Message]], list[dict[str, str]]]
 Again = Callable[[Sequence[Message], Sequence[str]], list[dict[str, str]]]
-"""The next pass's conversation, from the user's and what the passes before wrote."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +43,8 @@ class Prepared:
     """What it took to take the preferences in."""
     details: Mapping[str, Any] = field(default_factory=dict)
     passes: int = 1
-    """Passes of the model for one answer; the first is over the wrapped conversation, the last answers."""
+    """Passes of the model for one answer: the first over the wrapped conversation, then over what `again`
+    makes of the user's conversation and what was written; the last answers."""
     again: Again = lambda messages, _: _unchanged(messages)
     respond: Callable[[Sequence[Message]], str] | None = None
     """How it answers, where the model is not asked at all."""
@@ -93,7 +92,7 @@ class Prompted:
     def prepare(self, facts: Sequence[Fact]) -> Prepared:
         start = time.perf_counter()
         baseline, known = self.baseline, [fact.preference for fact in facts]
-        made = Prepared(None, lambda messages: baseline.wrap(messages, known), 0.0)
+        made = Prepared(None, lambda chat: baseline.wrap(chat, known), 0.0)
         made.wrap(_ANYTHING)  # what cannot be done fails here, and what is done once is done
         if known and isinstance(baseline, Repeated):
             again = baseline.again

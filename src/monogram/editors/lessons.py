@@ -15,7 +15,7 @@ from monogram.editors.lines import Lines, opening
 from monogram.models.chat import Message
 from monogram.models.editable import EditableModel
 from monogram.models.generate import generate
-from monogram.models.tail import pad_right
+from monogram.models.pad import pad_right
 from monogram.models.trace import replaced
 
 
@@ -112,4 +112,4 @@ def next_tokens(
 def _head(em: EditableModel) -> str:
     """The output head's name: it runs where something is scored, and nowhere else."""
     head = em.model.get_output_embeddings()
-    return next(name for name, module in em.model.named_modules() if module is head)
+    return next(str(name) for name, module in em.model.named_modules() if module is head)

@@ -46,7 +46,7 @@ class LoraNeuronConfig:
     """Which layer, or its place as a fraction of the depth."""
     steps: int = 30
     """Passes over all phrasings, at most."""
-    lr: float = 5e-3
+    lr: float = 0.03
     """Adam's."""
     kl: float = 1.0
     """Weight of what shall stay."""

@@ -1,7 +1,8 @@
 """Training by gradient on whole answers (`lessons.py`): the one loop of fine-tuning and LoRA.
 
-What changes weights is put on by the method, so nothing here writes to them. Nothing is kept per preference either: all preferences are trained together, so a method of this room is
-run again over the whole set whenever the set changes.
+What changes weights is put on by the method, so nothing here writes to them. Nothing is kept per preference
+either: all preferences are trained together, so a method of this room is run again over the whole set when it
+changes.
 """
 
 from __future__ import annotations
