@@ -9,7 +9,7 @@ from monogram.bench.asks import said
 from monogram.bench.drift import NextToken, compared
 from monogram.bench.facts import fact
 from tests import tiny
-from tests.bench.fakes import prompted, unchanged
+from tests.bench.fakes import prompted
 from tests.bench.records import item
 from tests.models.test_attach import delta_for
 
@@ -29,10 +29,10 @@ def test_what_leaves_the_model_alone_drifts_nowhere_and_is_not_run() -> None:
     probe = NextToken(em)
     chats = [said(text) for text in DRIFT]
     delta = delta_for(em, 1)
-    assert probe.measure(chats, None, unchanged) == [(0.0, True)] * len(DRIFT)
-    moved = [kl for kl, _ in probe.measure(chats, delta, unchanged)]
+    assert probe.measure(chats, None, chats) == [(0.0, True)] * len(DRIFT)
+    moved = [kl for kl, _ in probe.measure(chats, delta, chats)]
     assert min(moved) > 0
-    alone = [NextToken(em).measure([chat], delta, unchanged)[0][0] for chat in chats]
+    alone = [NextToken(em).measure([chat], delta, [chat])[0][0] for chat in chats]
     assert moved == pytest.approx(alone)
     reminder = prompted("reminder").prepare([fact(item())])
-    assert min(kl for kl, _ in probe.measure(chats, None, reminder.wrap)) > 0
+    assert min(kl for kl, _ in probe.measure(chats, None, [reminder.wrap(chat) for chat in chats])) > 0

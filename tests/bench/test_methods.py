@@ -17,6 +17,7 @@ from monogram.clusters.cluster import Cluster
 from monogram.editors.base import Edit
 from monogram.errors import InputError, UnknownNameError
 from monogram.models.editable import EditableModel
+from monogram.prompting.registry import baselines
 from tests import tiny
 from tests.bench.records import HIKER, clustered, item, loaded, written
 from tests.models.test_attach import delta_for
@@ -98,7 +99,7 @@ def named(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("named")
 def test_methods_come_by_name_in_the_order_asked(em: EditableModel) -> None:
-    assert known() == ["none", "system-prompt", "reminder", "neuron", "rome-sequential"]
+    assert known() == [*baselines(), "neuron", "rome-sequential"]
     assert [m.name for m in methods(["all"], em, [])] == known()
     made = methods(["neuron", " none", "neuron", "rome-sequential"], em, ["a"], {"neuron": {"layer": 3}})
     assert [m.name for m in made] == ["none", "neuron", "rome-sequential"]  # the cheap ones first

@@ -11,7 +11,10 @@ from monogram.editors.registry import GROUP, editor, editor_names
 from monogram.errors import InputError, LayerError, UnknownNameError
 from tests import tiny
 
-BUILT_IN = ("cluster", "neuron", "neuron-plain", "rome", "rome-sequential")
+BUILT_IN = (
+    *("cluster", "neuron", "neuron-plain", "rome", "rome-sequential"),
+    *("ft-l", "ft-m", "lora", "adalora", "lora-neuron"),
+)
 
 
 @pytest.fixture(autouse=True)

@@ -19,12 +19,13 @@ CHATS = [
 
 
 def test_the_names_are_those_of_the_report() -> None:
-    assert list(baselines()) == ["none", "system-prompt", "reminder"]
+    plain, several = ["none", "system-prompt", "reminder", "in-context"], ["chain-of-thought", "self-critic"]
+    assert list(baselines()) == [*plain, *several, "retrieval"]
     with pytest.raises(UnknownNameError, match="Did you mean 'reminder'"):
         baseline("remainder")
 
 
-@pytest.mark.parametrize("name", list(baselines()))
+@pytest.mark.parametrize("name", [name for name in baselines() if name != "retrieval"])  # needs an encoder
 @pytest.mark.parametrize("chat", CHATS)
 def test_what_is_given_stays_and_without_preferences_nothing_is_added(
     name: str, chat: list[dict[str, str]]
@@ -32,7 +33,7 @@ def test_what_is_given_stays_and_without_preferences_nothing_is_added(
     before = [dict(message) for message in chat]
     wrapped = baseline(name).wrap(chat, [HIKING])
     assert chat == before
-    assert all(message is not given for message, given in zip(wrapped, chat, strict=False))
+    assert all(message is not given for message in wrapped for given in chat)
     assert baseline(name).wrap(chat, []) == chat
 
 

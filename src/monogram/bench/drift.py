@@ -9,7 +9,6 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
-from monogram.bench.methods import Wrap
 from monogram.delta import Delta
 from monogram.models.ahead import Ahead
 from monogram.models.chat import Message
@@ -41,14 +40,19 @@ class NextToken:
         self._known: dict[Rows, tuple[Ahead, Tensor]] = {}
 
     def measure(
-        self, chats: Sequence[Sequence[Message]], delta: Delta | None, wrap: Wrap
+        self, chats: Sequence[Sequence[Message]], delta: Delta | None, put: Sequence[Sequence[Message]]
     ) -> list[tuple[float, bool]]:
         """(KL(base ‖ changed) in nats, whether the likeliest token is the base model's), chat by chat.
+
+        Args:
+            chats: conversations as the base model is given them.
+            delta: what the model is changed by.
+            put: the same conversations as the method puts them.
 
         What leaves model and conversation alone is not run: it is (0, True).
         """
         before = tuple(tuple(self.model.chat_ids(chat)) for chat in chats)
-        after = tuple(tuple(self.model.chat_ids(wrap(chat))) for chat in chats)
+        after = tuple(tuple(self.model.chat_ids(chat)) for chat in put)
         if delta is None and after == before:
             return [(0.0, True)] * len(chats)
         ahead, base = self._base(before)

@@ -14,6 +14,7 @@ from pathlib import Path
 import torch
 
 from monogram.bench.methods import Prepared
+from monogram.bench.passes import ready
 from monogram.delta import Delta
 from monogram.models.chat import Message
 from monogram.models.editable import EditableModel
@@ -23,6 +24,7 @@ TURNS = 3
 TOKENS = 24
 """Tokens of each answer whose writing is timed."""
 ASKED = "Tell me at length what I could do on a free afternoon."
+QUESTION: Sequence[Message] = ({"role": "user", "content": ASKED},)
 _HIGH = Path("/proc/self/status")
 _RESET = Path("/proc/self/clear_refs")
 
@@ -65,22 +67,31 @@ def grown(delta: Delta | None, count: int) -> Delta | None:
 
 def first_token(model: EditableModel, prepared: Prepared) -> float:
     """Seconds from a question to the first token of its answer."""
-    chat = prepared.wrap([{"role": "user", "content": ASKED}])
-    return _median(lambda: generate(model, [chat], deltas=prepared.delta, max_new_tokens=1))
+
+    def once() -> None:
+        generate(model, _put(model, prepared, 1), deltas=prepared.delta, max_new_tokens=1)
+
+    return _median(once)
 
 
 def throughput(model: EditableModel, prepared: Prepared, people: int) -> float:
     """Tokens per second with so many people in a batch, each with what is theirs."""
-    chat: Sequence[Message] = prepared.wrap([{"role": "user", "content": ASKED}])
     owners = [grown(prepared.delta, 1) for _ in range(people)]
     made: list[str] = []
 
     def once() -> None:
-        made[:] = generate(model, [chat] * people, deltas=owners, max_new_tokens=TOKENS, batch_size=people)
+        chats = _put(model, prepared, people)
+        made[:] = generate(model, chats, deltas=owners, max_new_tokens=TOKENS, batch_size=people)
 
     seconds = _median(once)
     tokens = sum(len(model.tokenizer(text, add_special_tokens=False).input_ids) for text in made)
     return max(tokens, people) / seconds
+
+
+def _put(model: EditableModel, prepared: Prepared, people: int) -> list[list[dict[str, str]]]:
+    """The question as the last pass has it, for so many people at once."""
+    asked: list[tuple[Prepared, Sequence[Message]]] = [(prepared, QUESTION)] * people
+    return [now.chat for now in ready(model, asked, batch_size=people)]
 
 
 def _median(do: Callable[[], object]) -> float:

@@ -21,28 +21,33 @@ from monogram.editors.registry import editor, editor_names
 from monogram.errors import InputError, unknown
 from monogram.models.chat import Message
 from monogram.models.editable import EditableModel
-from monogram.prompting.base import Prompting
+from monogram.prompting.base import Prompting, Repeated
 from monogram.prompting.registry import baselines
 
 SIMILARITY = 0.9
 """Phrasings nearer than this to an evaluated question never train (docs/evaluation.md §2)."""
 BY_SYNONYM = ("rome-sequential",)
 """Editors that are given the file's own lists of synonyms where it has them."""
-
+_ANYTHING: Sequence[Message] = ({"role": "user", "content": "?"},)
 Wrap = Callable[[Sequence[Message]], list[dict[str, str]]]
+Again = Callable[[Sequence[Message], Sequence[str]], list[dict[str, str]]]
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """A method made ready for one person."""
+    """A method made ready for one person. `bench.passes` takes its passes."""
 
     delta: Delta | None
     wrap: Wrap
     seconds: float
     """What it took to take the preferences in."""
     details: Mapping[str, Any] = field(default_factory=dict)
+    passes: int = 1
+    """Passes of the model for one answer: the first over the wrapped conversation, then over what `again`
+    makes of the user's conversation and what was written; the last answers."""
+    again: Again = lambda messages, _: _unchanged(messages)
     respond: Callable[[Sequence[Message]], str] | None = None
-    """How it answers, where one pass of the model over the wrapped conversation is not all of it."""
+    """How it answers, where the model is not asked at all."""
     gates: Gates | None = None
     """How far it fires, where that can be read."""
 
@@ -51,7 +56,7 @@ class Prepared:
         """What it is, to the bit: the delta's digest, or that of what it puts around a question."""
         if self.delta is not None:
             return self.delta.digest
-        chat = self.wrap([{"role": "user", "content": "?"}])
+        chat = self.wrap(_ANYTHING)
         return hashlib.sha256(json.dumps(chat, sort_keys=True).encode()).hexdigest()
 
 
@@ -86,12 +91,13 @@ class Prompted:
 
     def prepare(self, facts: Sequence[Fact]) -> Prepared:
         start = time.perf_counter()
-        known = [fact.preference for fact in facts]
-        return Prepared(
-            delta=None,
-            wrap=lambda messages: self.baseline.wrap(messages, known),
-            seconds=time.perf_counter() - start,
-        )
+        baseline, known = self.baseline, [fact.preference for fact in facts]
+        made = Prepared(None, lambda chat: baseline.wrap(chat, known), 0.0)
+        made.wrap(_ANYTHING)  # what cannot be done fails here, and what is done once is done
+        if known and isinstance(baseline, Repeated):
+            again = baseline.again
+            made = replace(made, passes=baseline.passes, again=lambda chat, said: again(chat, known, said))
+        return replace(made, seconds=time.perf_counter() - start)
 
 
 class Edited:

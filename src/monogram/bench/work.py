@@ -14,10 +14,11 @@ from monogram.bench import likelihood
 from monogram.bench.asks import Ask
 from monogram.bench.drift import NextToken
 from monogram.bench.methods import Prepared
+from monogram.bench.passes import ROOM, Ready, ready
 from monogram.bench.protocol import Protocol
+from monogram.models.chat import Message
 from monogram.models.editable import EditableModel
 from monogram.models.generate import generate
-from monogram.prompting.base import extra_tokens
 
 HEAD = 12
 """Tokens of an answer's start that are kept, to see whether it changed."""
@@ -35,14 +36,16 @@ class Job:
 
     @property
     def chat(self) -> list[dict[str, str]]:
-        """The conversation as the method puts it."""
+        """The conversation as the method's first pass has it."""
         return self.prepared.wrap(self.ask.chat)
 
     @property
     def untouched(self) -> bool:
         """Whether the base model's own result is this one's, too."""
         prepared, ask = self.prepared, self.ask
-        if prepared.delta is not None or prepared.respond is not None or ask.how in ("next", "digest"):
+        if prepared.delta is not None or prepared.respond is not None or prepared.passes > 1:
+            return False
+        if ask.how in ("next", "digest"):
             return False
         return not ask.chat or self.chat == [dict(message) for message in ask.chat]
 
@@ -98,30 +101,34 @@ class Worker:
 
     def _batches(self, jobs: Sequence[Job], places: Sequence[int]) -> Iterator[list[int]]:
         """Places of jobs whose answers are written together: alike in length, and not too many tokens."""
-        lengths = {place: len(self.model.chat_ids(jobs[place].chat)) for place in places}
+        lengths = {place: self._length(jobs[place]) for place in places}
         left = sorted(places, key=lambda place: lengths[place], reverse=True)
         while left:
             size = max(1, min(self.batch_size, TOGETHER // lengths[left[0]]))
             yield left[:size]
             left = left[size:]
 
+    def _ready(self, jobs: Sequence[tuple[Prepared, Sequence[Message]]]) -> list[Ready]:
+        return ready(self.model, jobs, batch_size=self.batch_size, thinking=self.protocol.thinking)
+
     def _answers(self, jobs: Sequence[Job]) -> list[Fields]:
+        put = self._ready([(job.prepared, job.ask.chat) for job in jobs])
         answers = generate(
             self.model,
-            [job.chat for job in jobs],
+            [now.chat for now in put],
             deltas=[job.prepared.delta for job in jobs],
             max_new_tokens=[self.protocol.limit(self.model, job.ask) for job in jobs],
             thinking=self.protocol.thinking,
             batch_size=self.batch_size,
         )
-        return [self._said(job, answer) for job, answer in zip(jobs, answers, strict=True)]
+        return [self._said(answer, now) for answer, now in zip(answers, put, strict=True)]
 
-    def _said(self, job: Job, answer: str) -> Fields:
+    def _said(self, answer: str, put: Ready) -> Fields:
         ids = self.model.tokenizer(answer, add_special_tokens=False).input_ids
         return {
             "answer": answer,
             "head": [int(i) for i in ids][:HEAD],
-            "extra_tokens": extra_tokens(self.model, job.ask.chat, job.chat),
+            "extra_tokens": put.extra_tokens,
         }
 
     def _one(self, job: Job) -> Fields:
@@ -129,7 +136,8 @@ class Worker:
         if ask.how == "digest":
             return {"digest": prepared.digest}
         if ask.how == "next":
-            found = self._next.measure(ask.chats, prepared.delta, prepared.wrap)
+            put = self._ready([(prepared, chat) for chat in ask.chats])
+            found = self._next.measure(ask.chats, prepared.delta, [now.chat for now in put])
             return {"kl": [kl for kl, _ in found], "agrees": [same for _, same in found]}
         if ask.how == "text":
             loss, tokens = likelihood.plain(self.model, ask.text, prepared.delta)
@@ -137,17 +145,21 @@ class Worker:
         if why := self._too_long(job):
             return {"why": why}
         if ask.how == "options":
-            prompt = self.model.chat_ids(job.chat)
+            prompt = self.model.chat_ids(self._ready([(prepared, ask.chat)])[0].chat)
             weighed = likelihood.options(self.model, prompt, ask.options, prepared.delta)
             return {"loglik": [value for value, _ in weighed], "tokens": [count for _, count in weighed]}
         if prepared.respond is None:
             raise RuntimeError(f"an ask of kind {ask.how!r} has nobody to do it")
-        return self._said(job, prepared.respond(ask.chat))
+        return self._said(prepared.respond(ask.chat), self._ready([(prepared, ask.chat)])[0])
+
+    def _length(self, job: Job) -> int:
+        """Tokens of the longest conversation that the job may take, before its answer."""
+        return len(self.model.chat_ids(job.chat)) + ROOM * (job.prepared.passes - 1)
 
     def _too_long(self, job: Job) -> str | None:
         """Why a conversation cannot be asked, if so."""
         texts = [self.model.tokenizer(f" {text}").input_ids for text in job.ask.options]
-        tokens = len(self.model.chat_ids(job.chat)) + max(map(len, texts), default=0)
+        tokens = self._length(job) + max(map(len, texts), default=0)
         context = self.model.context
         if context is None or tokens < context:
             return None

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from monogram.models.chat import Message
 from monogram.models.editable import EditableModel
 from monogram.preferences import Preference
+
+THOUGHT = 96
+"""Tokens that a pass before the answer may write."""
 
 
 class Prompting(Protocol):
@@ -23,6 +26,26 @@ class Prompting(Protocol):
         Args:
             messages: a conversation whose last message is the user's question.
             preferences: what is true of the user; with none, the conversation comes back unchanged.
+        """
+
+
+@runtime_checkable
+class Repeated(Prompting, Protocol):
+    """A baseline whose answer takes several passes of the model; `wrap` makes the first conversation."""
+
+    @property
+    def passes(self) -> int:
+        """How many, with the one that writes the answer."""
+
+    def again(
+        self, messages: Sequence[Message], preferences: Sequence[Preference], written: Sequence[str]
+    ) -> list[dict[str, str]]:
+        """The conversation of the next pass.
+
+        Args:
+            messages: the user's conversation.
+            preferences: what is true of the user, at least one.
+            written: what the passes before wrote, in their order.
         """
 
 

@@ -1,8 +1,7 @@
 """The first three baselines, written as a careful engineer would: nothing said, said in the system message,
 said again in front of every question.
 
-The facts are the preference's own words: attribute, target, and the person's statement when there is one. No
-fact is hidden from a baseline that an editor is given.
+What of a person is said, and how, is `facts.py`.
 """
 
 from __future__ import annotations
@@ -11,6 +10,7 @@ from collections.abc import Sequence
 
 from monogram.models.chat import Message
 from monogram.preferences import Preference
+from monogram.prompting.facts import by_the_user, copied, to_the_model
 
 ASSISTANT = "You are a helpful assistant."
 """The system message where the conversation has none."""
@@ -24,7 +24,7 @@ class NoPrompt:
     def wrap(self, messages: Sequence[Message], preferences: Sequence[Preference]) -> list[dict[str, str]]:
         """The conversation as it was."""
         del preferences
-        return _copied(messages)
+        return copied(messages)
 
 
 class SystemPrompt:
@@ -34,11 +34,10 @@ class SystemPrompt:
 
     def wrap(self, messages: Sequence[Message], preferences: Sequence[Preference]) -> list[dict[str, str]]:
         """The conversation with "About the user: ..." at the end of its system message."""
-        chat = _copied(messages)
+        chat = copied(messages)
         if not preferences:
             return chat
-        facts = " ".join(_about(p, "The user's", "The user") for p in preferences)
-        about = f"About the user: {facts} Use this when it helps to answer the user."
+        about = f"About the user: {to_the_model(preferences)} Use this when it helps to answer the user."
         if chat and chat[0]["role"] == "system":
             chat[0]["content"] = f"{chat[0]['content']}\n\n{about}"
             return chat
@@ -56,27 +55,9 @@ class Reminder:
 
     def wrap(self, messages: Sequence[Message], preferences: Sequence[Preference]) -> list[dict[str, str]]:
         """The conversation with the facts before the last message of the user."""
-        chat = _copied(messages)
+        chat = copied(messages)
         asked = [message for message in chat if message["role"] == "user"]
         if preferences and asked:
-            facts = " ".join(_about(p, "My", "I") for p in preferences)
-            asked[-1]["content"] = f"{facts} With this in mind: {asked[-1]['content']}"
+            told = by_the_user(preferences)
+            asked[-1]["content"] = f"{told} With this in mind: {asked[-1]['content']}"
         return chat
-
-
-def _about(preference: Preference, whose: str, who: str) -> str:
-    """One fact as a sentence, with the person's own statement after it when there is one."""
-    attribute, target = preference.attribute, preference.target.rstrip(".")
-    if preference.polarity == "avoids":
-        verb = "avoid" if who == "I" else "avoids"
-        fact = f"{who} {verb} {target} ({attribute})."
-    else:
-        fact = f"{whose} {attribute} is {target}."
-    if not preference.statement:
-        return fact
-    said = preference.statement if preference.statement[-1] in ".!?" else f"{preference.statement}."
-    return f"{fact} {said}" if who == "I" else f'{fact} They said: "{said}"'
-
-
-def _copied(messages: Sequence[Message]) -> list[dict[str, str]]:
-    return [dict(message) for message in messages]

@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from monogram.errors import unknown
 from monogram.prompting.base import Prompting
 from monogram.prompting.baselines import NoPrompt, Reminder, SystemPrompt
+from monogram.prompting.examples import InContext
+from monogram.prompting.passes import ChainOfThought, SelfCritic
+from monogram.prompting.retrieval import Retrieval
 
-_BASELINES: tuple[type[Prompting], ...] = (NoPrompt, SystemPrompt, Reminder)
+_BASELINES: tuple[Callable[[], Prompting], ...] = (
+    NoPrompt,
+    SystemPrompt,
+    Reminder,
+    InContext,
+    ChainOfThought,
+    SelfCritic,
+    Retrieval,
+)
 
 
 def baselines() -> dict[str, Prompting]:

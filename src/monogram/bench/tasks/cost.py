@@ -17,14 +17,14 @@ from monogram.bench.asks import Ask, Case, Plan
 from monogram.bench.facts import Fact, State, fact
 from monogram.bench.intervals import Figure
 from monogram.bench.items import Choice
-from monogram.bench.meter import ASKED, Peak, first_token, grown, throughput
+from monogram.bench.meter import QUESTION, Peak, first_token, grown, throughput
 from monogram.bench.methods import Edited, Method, Prepared
+from monogram.bench.passes import ready
 from monogram.bench.raw import Record
 from monogram.bench.sources import Sources
 from monogram.bench.tasks.base import Progress, Task, chosen
 from monogram.errors import MonogramError
 from monogram.models.editable import EditableModel
-from monogram.prompting.base import extra_tokens
 
 PREFERENCES = 10
 """How many are taken in, at most."""
@@ -95,10 +95,9 @@ def _measured(model: EditableModel, method: Method, known: Fact) -> Iterator[dic
     yield {**row, "kind": "memory", "variant": "", "measured": memory}
     for count in GROWTH:
         sized = _sized(method, prepared, known, count)
-        before = [{"role": "user", "content": ASKED}]
         measured: dict[str, float] = {
             f"bytes_{count}": 0 if sized.delta is None else sized.delta.nbytes,
-            f"prompt_tokens_{count}": extra_tokens(model, before, sized.wrap(before)),
+            f"prompt_tokens_{count}": ready(model, [(sized, QUESTION)])[0].extra_tokens,
         }
         try:
             measured[f"first_token_{count}"] = first_token(model, sized)

@@ -1,0 +1,1 @@
+"""An editor and a task for monogram, found by their entry points."""

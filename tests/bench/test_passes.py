@@ -1,0 +1,113 @@
+"""Passes before the answer: taken together, taken in order, and every prompt of theirs is counted."""
+
+from collections.abc import Sequence
+
+import pytest
+
+from monogram.bench import passes as room
+from monogram.bench.asks import Ask, said
+from monogram.bench.facts import fact
+from monogram.bench.methods import Prepared, Prompted
+from monogram.bench.passes import ready
+from monogram.bench.protocol import Protocol
+from monogram.bench.work import Job, Worker
+from monogram.errors import ModelFetchError
+from monogram.models.chat import Message
+from monogram.models.editable import EditableModel
+from monogram.models.generate import generate
+from monogram.prompting.registry import baseline
+from monogram.prompting.retrieval import Retrieval
+from tests import tiny
+from tests.bench.fakes import unchanged
+from tests.bench.records import item
+from tests.models.test_attach import delta_for
+
+THOUGHT = 4
+CHAT = [{"role": "user", "content": "What now?"}]
+OTHER = [{"role": "user", "content": "And then, what comes after that?"}]
+
+
+@pytest.fixture(autouse=True)
+def short(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(room, "THOUGHT", THOUGHT)
+
+
+@pytest.fixture(scope="module")
+def em() -> EditableModel:
+    return tiny.editable()
+
+
+def twice(delta: int | None, em: EditableModel) -> Prepared:
+    """Asks in capitals first; then says what was written."""
+
+    def loud(chat: Sequence[Message]) -> list[dict[str, str]]:
+        return [{**m, "content": m["content"].upper()} for m in chat]
+
+    def again(chat: Sequence[Message], written: Sequence[str]) -> list[dict[str, str]]:
+        return [*unchanged(chat), {"role": "assistant", "content": written[0]}, *unchanged(chat)]
+
+    return Prepared(None if delta is None else delta_for(em, delta), loud, 0.0, passes=2, again=again)
+
+
+def test_each_conversation_goes_its_own_way_together_as_alone(em: EditableModel) -> None:
+    once = Prepared(None, unchanged, 0.0)
+    asked = [(twice(None, em), CHAT), (once, OTHER), (twice(3, em), OTHER)]
+    together = ready(em, asked, batch_size=1)
+    assert together == [ready(em, [one])[0] for one in asked]
+    assert together[1].chat == OTHER
+    written = generate(em, [[{"role": "user", "content": "WHAT NOW?"}]], max_new_tokens=THOUGHT)[0]
+    assert together[0].chat == [CHAT[0], {"role": "assistant", "content": written}, CHAT[0]]
+    assert together[2].chat[1] != ready(em, [(twice(None, em), OTHER)])[0].chat[1]  # its own delta wrote it
+
+
+def test_the_prompts_of_all_passes_count(em: EditableModel) -> None:
+    now, plain = ready(em, [(twice(None, em), CHAT), (Prepared(None, unchanged, 0.0), CHAT)])
+    assert plain.extra_tokens == 0
+    assert now.extra_tokens == len(
+        em.chat_ids(now.chat)
+    )  # the first one, in capitals, has as many as the question
+    critic = Prompted(baseline("self-critic")).prepare([fact(item())])
+    lengths = []
+    written: list[str] = []
+    for _ in range(3):
+        chat = critic.again(CHAT, written) if written else critic.wrap(CHAT)
+        lengths.append(len(em.chat_ids(chat)))
+        written += generate(em, [chat], max_new_tokens=THOUGHT)
+    assert ready(em, [(critic, CHAT)])[0].extra_tokens == sum(lengths) - len(em.chat_ids(CHAT))
+
+
+def test_an_answer_is_the_last_passs_alone_and_the_next_token_is_its_first(em: EditableModel) -> None:
+    prepared = Prompted(baseline("chain-of-thought")).prepare([fact(item())])
+    worker = Worker(em, Protocol(longest=5), batch_size=2)
+    asks = [Ask("direct", said("What now?")), Ask("next", how="next", chats=(said("What now?"),))]
+    rows = dict(worker.do([Job(ask, prepared) for ask in asks], lambda _: False))
+    last = ready(em, [(prepared, CHAT)])[0]
+    assert rows[0]["answer"] == generate(em, [last.chat], max_new_tokens=5)[0]
+    assert rows[0]["extra_tokens"] == last.extra_tokens
+    assert rows[1]["kl"][0] > 0
+    assert not Job(asks[0], prepared).untouched
+
+
+def test_somebody_of_whom_nothing_is_known_is_asked_once(em: EditableModel) -> None:
+    for name in ("chain-of-thought", "self-critic"):
+        prepared = Prompted(baseline(name)).prepare([])
+        assert prepared.passes == 1
+        assert Job(Ask("direct", said("What now?")), prepared).untouched
+
+
+def test_a_conversation_that_a_later_pass_would_make_too_long_is_not_begun() -> None:
+    small = tiny.editable(max_position_embeddings=400)
+    prepared = Prompted(baseline("self-critic")).prepare([fact(item())])
+    job = Job(Ask("direct", said("What now?")), prepared)
+    ((_, row),) = Worker(small, Protocol(longest=3)).do([job], lambda _: False)
+    assert "the model takes 400 with the answer" in row["why"]
+
+
+def test_what_cannot_be_had_fails_when_it_is_made_ready() -> None:
+    def missing() -> Retrieval:
+        raise ModelFetchError("The model 'minilm' is not here.")
+
+    method = Prompted(Retrieval(missing))  # type: ignore[arg-type]
+    with pytest.raises(ModelFetchError):
+        method.prepare([fact(item())])
+    assert method.prepare([]).wrap(CHAT) == CHAT
