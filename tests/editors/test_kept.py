@@ -40,7 +40,7 @@ EDITORS: dict[str, Any] = {
 }
 KINDS = ("llama", "gpt2")
 POOL = (*pool()[:12], *[entry for entry in pool() if not entry.owner][-12:])
-GOLDEN = {2: (0.481371, 13.643212, 21.447245, 5.823730)}
+GOLDEN = {3: (0.481371, 13.716895, 21.447245, 5.823730)}
 """Format -> lengths of the flagship's detector and residual, of the joint one's and ROME's residuals."""
 
 
