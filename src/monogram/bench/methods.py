@@ -21,6 +21,7 @@ from monogram.editors.registry import editor, editor_names
 from monogram.errors import InputError, unknown
 from monogram.models.chat import Message
 from monogram.models.editable import EditableModel
+from monogram.patch import Attachable
 from monogram.prompting.base import Prompting, Repeated
 from monogram.prompting.registry import baselines
 
@@ -37,7 +38,8 @@ Again = Callable[[Sequence[Message], Sequence[str]], list[dict[str, str]]]
 class Prepared:
     """A method made ready for one person. `bench.passes` takes its passes."""
 
-    delta: Delta | None
+    delta: Attachable | None
+    """What is put on the model: of an editor, its edit's change."""
     wrap: Wrap
     seconds: float
     """What it took to take the preferences in."""
@@ -145,12 +147,12 @@ class Edited:
             "phrasings": sum(len(cluster.train) for cluster in clusters),
             "contrast": sum(len(cluster.contrast) for cluster in clusters),
             "dropped": sum(cluster.dropped for cluster in clusters),
-            "rank": edit.delta.rank,
-            "nbytes": edit.delta.nbytes,
+            "rank": edit.change.rank if isinstance(edit.change, Delta) else None,
+            "nbytes": edit.change.nbytes,
             "edit": plain(edit.details),
         }
         gates = gates_of(self.editor, self.model, clusters, found)
-        return Prepared(edit.delta, _unchanged, seconds, details, gates=gates)
+        return Prepared(edit.change, _unchanged, seconds, details, gates=gates)
 
     def clusters(self, facts: Sequence[Fact]) -> list[Cluster]:
         """The facts' clusters without what is asked.
