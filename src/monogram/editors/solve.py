@@ -89,9 +89,9 @@ def base(
     if min(lam, nu) < 0 or ridge <= 0:
         raise InputError(f"Weights λ={lam} and ν={nu} must be 0 or more, and the ridge {ridge} more than 0.")
     with threads(1):
-        matrix = lam * _exact(second)
+        matrix = lam * exact(second)
         if unrelated is not None and len(unrelated) and nu:
-            u = _exact(unrelated)
+            u = exact(unrelated)
             matrix = matrix + (nu / len(u)) * (u.T @ u)
         matrix = (matrix + matrix.T) / 2
         scale = float(matrix.diagonal().mean())
@@ -141,23 +141,27 @@ def solve(
     if mu < 0:
         raise InputError(f"The weight of contrast keys μ={mu} must be 0 or more.")
     with threads(1):
-        wanted = [_exact(w.keys) for w in ordered]
+        wanted = [exact(w.keys) for w in ordered]
         columns = [k / len(k) ** 0.5 for k in wanted]
         if mu:
             beside = [*(w.contrast for w in ordered), *shared]
-            columns += [_exact(k) * (mu / len(k)) ** 0.5 for k in beside if len(k)]
+            columns += [exact(k) * (mu / len(k)) ** 0.5 for k in beside if len(k)]
         x = torch.cat(columns).T  # (d_in, n)
         y = torch.stack([k.mean(0) for k in wanted], 1)  # (d_in, P)
-        if woodbury if woodbury is not None else x.shape[1] < d:
-            a = _woodbury(base.lower, x, y)
-        else:
-            a = torch.cholesky_solve(y, torch.linalg.cholesky(base.matrix + x @ x.T))
+        a = regressed(base, x, y, woodbury=woodbury)
         reached = (y * a).sum(0)
     if not bool((reached > 0).all()):
         silent = ", ".join(w.digest[:12] for w, g in zip(ordered, reached.tolist(), strict=True) if not g > 0)
         raise InputError(f"No gate can be found for preference {silent}: the mean of its keys is zero.")
-    residuals = torch.stack([_exact(w.residual) for w in ordered], 1)
+    residuals = torch.stack([exact(w.residual) for w in ordered], 1)
     return LowRank(residuals, (a / reached).T.contiguous())
+
+
+def regressed(base: Base, x: Tensor, y: Tensor, *, woodbury: bool | None = None) -> Tensor:
+    """(B + X Xᵀ)⁻¹ Y, (d_in, P), float64, for X (d_in, n) and Y (d_in, P). `woodbury` as in `solve`."""
+    if woodbury if woodbury is not None else x.shape[1] < len(x):
+        return _woodbury(base.lower, x, y)
+    return torch.cholesky_solve(y, torch.linalg.cholesky(base.matrix + x @ x.T))
 
 
 def _ordered(wishes: Sequence[Wish]) -> list[Wish]:
@@ -182,5 +186,6 @@ def _woodbury(lower: Tensor, x: Tensor, y: Tensor) -> Tensor:
     return found
 
 
-def _exact(tensor: Tensor) -> Tensor:
+def exact(tensor: Tensor) -> Tensor:
+    """As float64 on the CPU, where everything is solved."""
     return tensor.detach().to("cpu", torch.float64)

@@ -1,0 +1,53 @@
+"""`memit`: many facts at once, over several layers, at the last token of the subject.
+
+MEMIT (arXiv 2210.07229, eq. 14 and algorithm 1): `spread.py` spreads the values, and each layer writes its
+part by ridge regression against ordinary text:
+
+    Δ_l = R_l Kᵀ (λC + K Kᵀ)⁻¹
+
+One rank in each layer for each fact. Values are found as if alone, on the base model, so a change of the set
+finds new ones only; the solve is done again for all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+from torch import Tensor
+
+from monogram.delta import LowRank
+from monogram.editors.build import threads
+from monogram.editors.solve import Base, base, exact, regressed
+from monogram.editors.spread import Solver, Spread, SpreadConfig
+from monogram.models.editable import EditableModel
+from monogram.models.moments import moments
+
+
+@dataclass(frozen=True)
+class MemitConfig(SpreadConfig):
+    """Settings of `memit`; the defaults are the published ones for models of 7-8B."""
+
+    lam: float = 15_000.0
+    """λ: weight of ordinary text, by its second moments."""
+
+
+class Memit(Spread[MemitConfig]):
+    """The ridge regression of all facts, layer by layer."""
+
+    name: ClassVar[str] = "memit"
+    settings: ClassVar[type[MemitConfig]] = MemitConfig
+    presets: ClassVar[Mapping[str, MemitConfig]] = {"paper": MemitConfig()}
+
+    def solver(self, model: EditableModel, layer: int) -> Solver:
+        """The equation with this layer's C."""
+        ground = base(moments(model, layer).second, lam=self.config.lam)
+        return lambda keys, residuals: ridge(ground, keys, residuals)
+
+
+def ridge(ground: Base, keys: Tensor, residuals: Tensor) -> LowRank:
+    """Δ = R Kᵀ (B + K Kᵀ)⁻¹, float64, for K (d_in, n), R (d_out, n) and B = λC."""
+    with threads(1):
+        k = exact(keys)
+        return LowRank(exact(residuals), regressed(ground, k, k).T.contiguous())
