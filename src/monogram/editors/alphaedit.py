@@ -56,11 +56,11 @@ class AlphaEdit(Spread[AlphaEditConfig]):
         """The facts of each preference, as they come."""
         return (list(same) for _, same in groupby(parts, key=lambda part: part.digest))
 
-    def solver(self, model: EditableModel, layer: int) -> Solver:
-        """The equation, which remembers the keys that it was given: they are the next one's K_p.
+    def grounded(self, model: EditableModel, layer: int) -> Tensor:
+        """The directions that are free.
 
         Raises:
-            InputError: no direction is free.
+            InputError: none is.
         """
         free = null_space(moments(model, layer).second, self.config.threshold)
         if not free.shape[1]:
@@ -68,6 +68,11 @@ class AlphaEdit(Spread[AlphaEditConfig]):
                 f"Every direction of layer {layer} of model '{model.name}' has a singular value of "
                 f"{self.config.threshold} or more, so alphaedit has nowhere to write. Raise its `threshold`."
             )
+        return free
+
+    def solver(self, model: EditableModel, layer: int) -> Solver:
+        """The equation, which remembers the keys that it was given: they are the next one's K_p."""
+        free = self.ground(model, layer)
         earlier = [torch.zeros(model.inner, 0, dtype=torch.float64)]
 
         def solve(keys: Tensor, residuals: Tensor) -> LowRank:
@@ -82,7 +87,8 @@ def null_space(second: Tensor, threshold: float) -> Tensor:
     """(d_in, m) float64, orthonormal: the directions of C whose singular value is below `threshold`."""
     with threads(1):
         values, directions = torch.linalg.eigh(exact(second))
-        return directions[:, values < threshold].contiguous()
+        free: Tensor = directions[:, values < threshold].contiguous()
+        return free
 
 
 def projected(free: Tensor, keys: Tensor, residuals: Tensor, earlier: Tensor, ridge: float) -> LowRank:

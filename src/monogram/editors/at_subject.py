@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, TypeVar
@@ -25,6 +26,21 @@ Config = TypeVar("Config", bound=SubjectConfig)
 
 class AtSubject(ByFact[Config]):
     """An editor that writes values at subjects, as a delta."""
+
+    def __init__(self, config: Config | None = None, **settings: Any) -> None:
+        super().__init__(config, **settings)
+        self._grounds: dict[tuple[str, int], Any] = {}  # by model digest and layer
+
+    def ground(self, model: EditableModel, layer: int) -> Any:
+        """What the equation takes from the model alone, made once and kept."""
+        place = (model.digest, layer)
+        if place not in self._grounds:
+            self._grounds[place] = self.grounded(model, layer)
+        return self._grounds[place]
+
+    @abstractmethod
+    def grounded(self, model: EditableModel, layer: int) -> Any:
+        """`ground`, made now."""
 
     def about(self) -> dict[str, Any]:
         """The settings of the value step."""

@@ -111,7 +111,8 @@ class Codebook(Patch):
             InputError: always.
         """
         raise InputError(
-            "The edit is a codebook that is looked up by distance (grace), and no change of weights can stand "
-            "for that: it cannot be kept for a person, nor exported as peft or merged. Measure it with `monogram "
-            "bench`, or choose an editor that makes a delta: neuron, cluster, rome, memit, emmet, alphaedit."
+            "The edit is a codebook that is looked up by distance (grace), and no change of weights can "
+            "stand for that: it cannot be kept for a person, nor exported as peft or merged. Measure it with "
+            "`monogram bench`, or choose an editor that makes a delta: neuron, cluster, rome, memit, emmet, "
+            "alphaedit."
         )

@@ -49,11 +49,15 @@ class Emmet(AtSubject[EmmetConfig]):
         """The one of the configuration."""
         return [chosen_layer(model, self.config.layer)]
 
+    def grounded(self, model: EditableModel, layer: int) -> Base:
+        """C."""
+        return base(moments(model, layer).second)
+
     def writer(self, model: EditableModel) -> Write:
         """One solve for all facts."""
         (layer,) = self.layers(model)
         name, dtype = model.names(layer)["down"], torch.promote_types(model.dtype, torch.float32)
-        ground = base(moments(model, layer).second)
+        ground = self.ground(model, layer)
 
         def write(parts: Sequence[Part], _so_far: Delta) -> Delta:
             keys, residuals = (

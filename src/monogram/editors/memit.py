@@ -40,9 +40,13 @@ class Memit(Spread[MemitConfig]):
     settings: ClassVar[type[MemitConfig]] = MemitConfig
     presets: ClassVar[Mapping[str, MemitConfig]] = {"paper": MemitConfig()}
 
+    def grounded(self, model: EditableModel, layer: int) -> Base:
+        """λC."""
+        return base(moments(model, layer).second, lam=self.config.lam)
+
     def solver(self, model: EditableModel, layer: int) -> Solver:
         """The equation with this layer's C."""
-        ground = base(moments(model, layer).second, lam=self.config.lam)
+        ground = self.ground(model, layer)
         return lambda keys, residuals: ridge(ground, keys, residuals)
 
 

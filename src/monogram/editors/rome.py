@@ -55,12 +55,15 @@ class Rome(AtSubject[RomeConfig]):
         """The one of the configuration."""
         return [chosen_layer(model, self.config.layer)]
 
+    def grounded(self, model: EditableModel, layer: int) -> Base | None:
+        """C; None is I."""
+        return None if self.config.covariance == "identity" else base(moments(model, layer).second)
+
     def writer(self, model: EditableModel) -> Write:
         """Each fact's own rank."""
         (layer,) = self.layers(model)
         name, dtype = model.names(layer)["down"], torch.promote_types(model.dtype, torch.float32)
-        known = self.config.covariance == "identity"
-        ground = None if known else base(moments(model, layer).second)
+        ground = self.ground(model, layer)
 
         def write(parts: Sequence[Part], _so_far: Delta) -> Delta:
             total = Delta.zero()
