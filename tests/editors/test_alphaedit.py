@@ -40,7 +40,7 @@ def test_the_small_system_gives_the_papers_formula(earlier: torch.Tensor, ridge:
     plain = (torch.linalg.inv(inner) @ p @ K @ R.T).T
     found = projected(free, K, R, earlier, ridge)
     assert found.rank == K.shape[1]
-    assert float((found.dense() - plain).abs().max()) < 1e-10
+    assert float((found.dense() - plain).abs().max()) < 1e-7
 
 
 def test_keys_of_ordinary_text_are_left_alone_and_earlier_ones_nearly() -> None:
@@ -50,7 +50,7 @@ def test_keys_of_ordinary_text_are_left_alone_and_earlier_ones_nearly() -> None:
     assert torch.allclose(found @ K, R, atol=1e-4)
     known = projected(free, K[:, :1], R[:, :1], EARLIER, 1e-6).dense()
     assert float((known @ EARLIER).abs().max()) < 1e-4
-    assert float((found[:, :] @ EARLIER).abs().max()) > 0.1
+    assert float((found @ EARLIER).abs().max()) > 0.1
 
 
 def test_each_preference_has_the_keys_of_those_before_as_what_is_kept(

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from monogram.editors.emmet import Emmet, equal
+from monogram.editors.emmet import Emmet
 from monogram.editors.rome import rank_one
-from monogram.editors.solve import base
+from monogram.editors.solve import base, tied
 from tests import tiny
 from tests.editors import ground
 from tests.editors.clusters import cluster
@@ -28,15 +28,15 @@ def test_the_small_system_gives_the_papers_formula(epsilon: float) -> None:
         @ K.T
         @ torch.linalg.inv(C)
     )
-    found = equal(base(C, ridge=1e-14), K, R, epsilon)
+    found = tied(base(C, ridge=1e-14), K, R, epsilon)
     assert found.rank == N
     assert float((found.dense() - plain).abs().max()) < 1e-9
 
 
 def test_without_epsilon_every_key_gets_its_residual_and_one_fact_is_romes() -> None:
     ready = base(C, ridge=1e-14)
-    assert torch.allclose(equal(ready, K, R, 0.0).dense() @ K, R, atol=1e-9)
-    one = equal(ready, K[:, :1], R[:, :1], 0.0).dense()
+    assert torch.allclose(tied(ready, K, R, 0.0).dense() @ K, R, atol=1e-9)
+    one = tied(ready, K[:, :1], R[:, :1], 0.0).dense()
     assert torch.allclose(one, rank_one(K[:, 0], R[:, 0], ready).dense(), atol=1e-12)
 
 

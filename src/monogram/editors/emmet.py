@@ -16,14 +16,12 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
-from torch import Tensor
 
-from monogram.delta import Delta, LowRank
+from monogram.delta import Delta
 from monogram.editors.at_subject import AtSubject, SubjectConfig
 from monogram.editors.base import chosen_layer
-from monogram.editors.build import threads
 from monogram.editors.by_fact import Part, Write
-from monogram.editors.solve import Base, base, exact
+from monogram.editors.solve import Base, base, tied
 from monogram.models.editable import EditableModel
 from monogram.models.moments import moments
 
@@ -63,22 +61,6 @@ class Emmet(AtSubject[EmmetConfig]):
             keys, residuals = (
                 torch.stack([part.found[of] for part in parts], 1) for of in ("key", "residual")
             )
-            return Delta({name: equal(ground, keys, residuals, self.config.epsilon).to(dtype)})
+            return Delta({name: tied(ground, keys, residuals, self.config.epsilon).to(dtype)})
 
         return write
-
-
-def equal(ground: Base, keys: Tensor, residuals: Tensor, epsilon: float) -> LowRank:
-    """Δ of the equation above, float64.
-
-    Args:
-        ground: C and its factor.
-        keys: K (d_in, n); residuals: R (d_out, n).
-        epsilon: ε, >= 0; in units of Kᵀ C⁻¹ K, where a key of ordinary length has about d_in.
-    """
-    with threads(1):
-        k, r = exact(keys), exact(residuals)
-        weighed = torch.cholesky_solve(k, ground.lower)
-        inner = k.T @ weighed
-        inner.diagonal().add_(epsilon)
-        return LowRank(r, torch.linalg.solve(inner, weighed.T))

@@ -5,8 +5,8 @@ part by ridge regression against ordinary text:
 
     Δ_l = R_l Kᵀ (λC + K Kᵀ)⁻¹
 
-One rank in each layer for each fact. Values are found as if alone, on the base model, so a change of the set
-finds new ones only; the solve is done again for all.
+which is EMMET's with ε = λ (`solve.tied`). One rank in each layer for each fact. Values are found as if
+alone, on the base model, so a change of the set finds new ones only; the solve is done again for all.
 """
 
 from __future__ import annotations
@@ -15,11 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
-from torch import Tensor
-
-from monogram.delta import LowRank
-from monogram.editors.build import threads
-from monogram.editors.solve import Base, base, exact, regressed
+from monogram.editors.solve import Base, base, tied
 from monogram.editors.spread import Solver, Spread, SpreadConfig
 from monogram.models.editable import EditableModel
 from monogram.models.moments import moments
@@ -41,17 +37,10 @@ class Memit(Spread[MemitConfig]):
     presets: ClassVar[Mapping[str, MemitConfig]] = {"paper": MemitConfig()}
 
     def grounded(self, model: EditableModel, layer: int) -> Base:
-        """λC."""
-        return base(moments(model, layer).second, lam=self.config.lam)
+        """C."""
+        return base(moments(model, layer).second)
 
     def solver(self, model: EditableModel, layer: int) -> Solver:
         """The equation with this layer's C."""
         ground = self.ground(model, layer)
-        return lambda keys, residuals: ridge(ground, keys, residuals)
-
-
-def ridge(ground: Base, keys: Tensor, residuals: Tensor) -> LowRank:
-    """Δ = R Kᵀ (B + K Kᵀ)⁻¹, float64, for K (d_in, n), R (d_out, n) and B = λC."""
-    with threads(1):
-        k = exact(keys)
-        return LowRank(exact(residuals), regressed(ground, k, k).T.contiguous())
+        return lambda keys, residuals: tied(ground, keys, residuals, self.config.lam)

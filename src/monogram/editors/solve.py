@@ -148,7 +148,10 @@ def solve(
             columns += [exact(k) * (mu / len(k)) ** 0.5 for k in beside if len(k)]
         x = torch.cat(columns).T  # (d_in, n)
         y = torch.stack([k.mean(0) for k in wanted], 1)  # (d_in, P)
-        a = regressed(base, x, y, woodbury=woodbury)
+        if woodbury if woodbury is not None else x.shape[1] < d:
+            a = _woodbury(base.lower, x, y)
+        else:
+            a = torch.cholesky_solve(y, torch.linalg.cholesky(base.matrix + x @ x.T))
         reached = (y * a).sum(0)
     if not bool((reached > 0).all()):
         silent = ", ".join(w.digest[:12] for w, g in zip(ordered, reached.tolist(), strict=True) if not g > 0)
@@ -157,11 +160,22 @@ def solve(
     return LowRank(residuals, (a / reached).T.contiguous())
 
 
-def regressed(base: Base, x: Tensor, y: Tensor, *, woodbury: bool | None = None) -> Tensor:
-    """(B + X Xᵀ)⁻¹ Y, (d_in, P), float64, for X (d_in, n) and Y (d_in, P). `woodbury` as in `solve`."""
-    if woodbury if woodbury is not None else x.shape[1] < len(x):
-        return _woodbury(base.lower, x, y)
-    return torch.cholesky_solve(y, torch.linalg.cholesky(base.matrix + x @ x.T))
+def tied(base: Base, keys: Tensor, residuals: Tensor, slack: float) -> LowRank:
+    """Δ = R (Kᵀ B⁻¹ K + εI)⁻¹ Kᵀ B⁻¹, float64: of least tr(Δ B Δᵀ) where, but for ε, `Δ k_i = r_i`.
+
+    By the push-through identity it is also R Kᵀ (εB + K Kᵀ)⁻¹, ridge regression of weight ε.
+
+    Args:
+        base: B and its factor.
+        keys: K (d_in, n); residuals: R (d_out, n).
+        slack: ε, >= 0, in units of Kᵀ B⁻¹ K: where B is C, a key of ordinary length has about d_in.
+    """
+    with threads(1):
+        k = exact(keys)
+        weighed = torch.cholesky_solve(k, base.lower)
+        inner = k.T @ weighed
+        inner.diagonal().add_(slack)
+        return LowRank(exact(residuals), torch.linalg.solve(inner, weighed.T))
 
 
 def _ordered(wishes: Sequence[Wish]) -> list[Wish]:
