@@ -20,7 +20,7 @@ KINDS = ("llama", "qwen3", "gemma3_text", "olmo2", "gpt2", "gptj")
 PEOPLE = [cluster(), cluster("job", "Baker")]
 CLOSED = ("cluster", "rome", "memit", "emmet", "alphaedit")
 """Editors that take no gradient step where one of many is forgotten."""
-QUICK = {"steps": 2, "asks": 1, "advice": 1, "phrasings": 1, "contexts": 2, "radius": 1e6}
+QUICK = {"steps": 1, "asks": 1, "advice": 1, "phrasings": 1, "contexts": 1, "radius": 1e6}
 
 
 def quick(name: str) -> Editor:
@@ -31,7 +31,7 @@ def quick(name: str) -> Editor:
     if isinstance(changes.get("advice"), int) and isinstance(made.config.__dict__.get("advice"), bool):
         del changes["advice"]
     if "value" in there:
-        changes["value"] = replace(made.config.value, steps=2)
+        changes["value"] = replace(made.config.value, steps=1)
     made.config = replace(made.config, **changes)
     return made
 

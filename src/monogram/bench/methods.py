@@ -146,7 +146,7 @@ class Edited:
             "phrasings": sum(len(cluster.train) for cluster in clusters),
             "contrast": sum(len(cluster.contrast) for cluster in clusters),
             "dropped": sum(cluster.dropped for cluster in clusters),
-            "rank": edit.change.rank if isinstance(edit.change, Delta) else None,
+            **({"rank": edit.change.rank} if isinstance(edit.change, Delta) else {}),
             "nbytes": edit.change.nbytes,
             "edit": plain(edit.details),
         }

@@ -23,11 +23,11 @@ import torch
 from torch import Tensor
 
 from monogram.delta import LowRank
-from monogram.editors.build import threads
 from monogram.editors.by_fact import Part
 from monogram.editors.solve import exact
 from monogram.editors.spread import Solver, Spread, SpreadConfig
 from monogram.errors import InputError
+from monogram.models.build import threads
 from monogram.models.editable import EditableModel
 from monogram.models.moments import moments
 
