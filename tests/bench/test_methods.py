@@ -172,7 +172,7 @@ def test_grace_is_measured_like_any_other(tmp_path: Path) -> None:
     made = order(tmp_path, "upqa", "forget", "capability", limit=2)
     summary = run(model, made, make, tmp_path / "out")
     assert summary["grace"]["direct"]["n"] == 2
-    assert summary["grace"]["drift_kl"]["value"] > 0
+    assert summary["grace"]["drift"]["value"] > 0
     kept = [json.loads(line) for line in (tmp_path / "out" / "raw.jsonl").read_text().splitlines()]
     took = [row["details"] for row in kept if row["kind"] == "prepare" and row["method"] == "grace"]
     assert all("rank" not in row and row["nbytes"] > 0 for row in took if row)

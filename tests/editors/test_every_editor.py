@@ -20,14 +20,17 @@ KINDS = ("llama", "qwen3", "gemma3_text", "olmo2", "gpt2", "gptj")
 PEOPLE = [cluster(), cluster("job", "Baker")]
 CLOSED = ("cluster", "rome", "memit", "emmet", "alphaedit")
 """Editors that take no gradient step where one of many is forgotten."""
+LOW = {"layers": (0,)}
+"""The tiny Gemma's last layer sees six tokens: from its second layer no subject is heard at the answer."""
 QUICK = {"steps": 1, "asks": 1, "advice": 1, "phrasings": 1, "contexts": 1, "radius": 1e6}
 
 
-def quick(name: str) -> Editor:
+def quick(name: str, kind: str = "llama") -> Editor:
     """The editor with few steps, whatever its settings are called."""
     made = editor(name)
     there = {field.name for field in fields(made.config)}
-    changes: dict[str, Any] = {k: v for k, v in QUICK.items() if k in there}
+    low = LOW if kind == "gemma3_text" else {}
+    changes: dict[str, Any] = {k: v for k, v in (QUICK | low).items() if k in there}
     if isinstance(changes.get("advice"), int) and isinstance(made.config.__dict__.get("advice"), bool):
         del changes["advice"]
     if "value" in there:
@@ -56,7 +59,7 @@ def digest(edit: Edit) -> str:
 @pytest.mark.parametrize("name", editor_names())
 def test_it_edits_every_kind_of_model_and_leaves_the_weights(name: str, kind: str) -> None:
     em = tiny.editable(kind)
-    before, made = em.weights_digest(), quick(name)
+    before, made = em.weights_digest(), quick(name, kind)
     edit = edit_with(made, em, PEOPLE)
     row = torch.tensor([em.chat_ids(PEOPLE[0].train[0].messages())])
     with torch.no_grad():

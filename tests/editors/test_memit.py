@@ -115,3 +115,10 @@ def test_a_fact_that_comes_later_is_found_on_the_model_as_edited_so_far() -> Non
     together = first + second
     assert after.delta.allclose(together, rtol=1e-6)
     assert not joint.delta.allclose(together, rtol=1e-6)
+
+
+def test_a_subject_that_nothing_hears_is_left_alone() -> None:
+    """The tiny Gemma's last layer sees six tokens, so from the second layer no value can be found."""
+    em = tiny.editable("gemma3_text")
+    delta = Memit(layers=(0, 1), **VALUE | {"kl": 0.0, "weight_decay": 0.0}).edit(em, PEOPLE).delta
+    assert delta.norm() == 0

@@ -99,8 +99,8 @@ def spread(
             now = averaged(model, layers[-1], facts, role="block").cpu() if turn else start
         missing = start + effect - now
         if "post_norm" in model.names(layer):
-            share = (missing * effect).sum(1, keepdim=True) / effect.pow(2).sum(1, keepdim=True)
-            missing = share * residuals
+            whole = effect.pow(2).sum(1, keepdim=True).clamp(min=torch.finfo(effect.dtype).tiny)
+            missing = (missing * effect).sum(1, keepdim=True) / whole * residuals
         factor = solver(keys.T, missing.T / (len(layers) - turn))
         made += Delta({model.names(layer)["down"]: factor.to(dtype)})
     return made
