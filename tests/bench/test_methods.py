@@ -1,24 +1,30 @@
 """Methods: one protocol; clusters never hold what is asked; the file's lists go to who edits by synonym."""
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, ClassVar
 
 import pytest
+import torch
 
 from monogram.bench import methods as room
 from monogram.bench.facts import fact
 from monogram.bench.items import Choice
-from monogram.bench.methods import Edited, known, methods
+from monogram.bench.methods import Edited, Method, known, methods, set_by
+from monogram.bench.runner import run
 from monogram.bench.sources import Sources
 from monogram.bench.tasks.crosstalk import task as crosstalk
 from monogram.bench.tasks.upqa import task as upqa
 from monogram.clusters.cluster import Cluster
 from monogram.editors.base import Edit
+from monogram.editors.grace import Grace
 from monogram.errors import InputError, UnknownNameError
 from monogram.models.editable import EditableModel
 from monogram.prompting.registry import baselines
 from tests import tiny
+from tests.bench.fakes import order
 from tests.bench.records import HIKER, clustered, item, loaded, written
 from tests.models.test_attach import delta_for
 
@@ -29,7 +35,7 @@ class Recorder:
     name: ClassVar[str] = "recorder"
 
     def __init__(self, **settings: Any) -> None:
-        self.config = settings
+        self.config = SimpleNamespace(**settings)
         self.given: list[Cluster] = []
 
     def edit(self, model: EditableModel, clusters: Sequence[Cluster], *, progress: Any = None) -> Edit:
@@ -101,9 +107,10 @@ def named(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_methods_come_by_name_in_the_order_asked(em: EditableModel) -> None:
     assert known() == [*baselines(), "neuron", "rome-sequential"]
     assert [m.name for m in methods(["all"], em, [])] == known()
-    made = methods(["neuron", " none", "neuron", "rome-sequential"], em, ["a"], {"neuron": {"layer": 3}})
+    settings = {"neuron": {"layer": 3}, "rome-sequential": {"synonyms": 9}}
+    made = methods(["neuron", " none", "neuron", "rome-sequential"], em, ["a"], settings)
     assert [m.name for m in made] == ["none", "neuron", "rome-sequential"]  # the cheap ones first
-    assert made[1].settings["config"] == {"layer": 3}
+    assert made[1].settings["config"] == SimpleNamespace(layer=3)
     assert [m.settings.get("by_synonym") for m in made] == [None, False, True]
 
 
@@ -136,3 +143,36 @@ def test_a_states_digest_is_the_deltas_or_the_prompts(em: EditableModel) -> None
     told = reminder.prepare([fact(item())]).digest
     assert told == reminder.prepare([fact(item())]).digest
     assert told != reminder.prepare([]).digest == none.prepare([fact(item())]).digest
+
+
+def test_settings_are_words_and_reach_the_editor(em: EditableModel) -> None:
+    words = ["neuron.layer=3", "neuron.value=plain", "a.b.layers=[0.1, 2]", "rome.sequential=true"]
+    assert set_by(words) == {
+        "neuron": {"layer": 3, "value": "plain"},
+        "a.b": {"layers": (0.1, 2)},
+        "rome": {"sequential": True},
+    }
+    (made,) = methods(["rome"], em, [], set_by(["rome.synonyms=3", "rome.targets=different"]))
+    assert (made.settings["config"].synonyms, made.settings["config"].targets) == (3, "different")
+    assert made.settings["by_synonym"]
+    for word in ("synonyms=3", "memit.synonyms", "memit.=3", ".synonyms=3"):
+        with pytest.raises(InputError, match=r"Write METHOD\.FIELD=VALUE"):
+            set_by([word])
+    for stranger in ("rome", "none"):
+        with pytest.raises(InputError, match=f"Settings were given for {stranger}"):
+            methods(["none", "neuron"], em, [], {stranger: {"layer": 3}})
+
+
+def test_grace_is_measured_like_any_other(tmp_path: Path) -> None:
+    model = tiny.editable(dtype=torch.float32)
+
+    def make(model: EditableModel, asked: Sequence[str], seed: int) -> list[Method]:
+        return [*methods(["none"], model, asked), Edited(model, Grace(layer=1, radius=1e6, steps=1), asked)]
+
+    made = order(tmp_path, "upqa", "forget", "capability", limit=2)
+    summary = run(model, made, make, tmp_path / "out")
+    assert summary["grace"]["direct"]["n"] == 2
+    assert summary["grace"]["drift"]["value"] > 0
+    kept = [json.loads(line) for line in (tmp_path / "out" / "raw.jsonl").read_text().splitlines()]
+    took = [row["details"] for row in kept if row["kind"] == "prepare" and row["method"] == "grace"]
+    assert all("rank" not in row and row["nbytes"] > 0 for row in took if row)

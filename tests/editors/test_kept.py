@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,8 +12,6 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from monogram.clusters.cluster import Cluster, Phrasing
-from monogram.clusters.pool import pool
-from monogram.editors import cluster as joint
 from monogram.editors import intent
 from monogram.editors import kept as room
 from monogram.editors import neuron as flagship
@@ -27,6 +24,7 @@ from monogram.editors.values import ValueConfig
 from monogram.models.editable import EditableModel
 from monogram.store.artefacts import Artefacts, Shelf
 from tests import tiny
+from tests.editors import ground
 from tests.editors.clusters import cluster
 
 VALUE = ValueConfig(steps=3, stop=0.0)
@@ -39,7 +37,6 @@ EDITORS: dict[str, Any] = {
     "rome": Rome(**ROME),
 }
 KINDS = ("llama", "gpt2")
-POOL = (*pool()[:12], *[entry for entry in pool() if not entry.owner][-12:])
 GOLDEN = {3: (0.481371, 13.716895, 21.447245, 5.823730)}
 """Format -> lengths of the flagship's detector and residual, of the joint one's and ROME's residuals."""
 
@@ -60,24 +57,7 @@ def shared_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(autouse=True)
 def little_ground(monkeypatch: pytest.MonkeyPatch, shared_home: Path) -> None:
-    monkeypatch.setenv("MONOGRAM_HOME", str(shared_home))
-    for module in (intent, joint):
-        monkeypatch.setattr(module, "pool", lambda: POOL)
-        monkeypatch.setattr(
-            module, "contrast_of", lambda _: (list(range(4)), list(range(4, 12)), list(range(12, 24)))
-        )
-    for module in (flagship, joint):
-        monkeypatch.setattr(module, "moments", around)
-
-
-def around(em: EditableModel, layer: int, **_: Any) -> Any:
-    rng = torch.Generator().manual_seed(layer)
-    keys = torch.randn(3 * em.inner, em.inner, generator=rng, dtype=torch.float64)
-    inputs, starts = (torch.randn(n, em.width, generator=rng) for n in (64, 8))
-    activity = keys.abs().mean(0)
-    return SimpleNamespace(
-        layer=layer, second=keys.T @ keys / len(keys), activity=activity, inputs=inputs, starts=starts
-    )
+    ground.put(monkeypatch, shared_home)
 
 
 def shelf(folder: Path) -> Shelf:
@@ -280,7 +260,7 @@ def test_a_detector_is_read_without_an_answer_and_without_finding_anything(kind:
     editor.edit(em, CLUSTERS[:2], keep=keep)
     first, second = editor.readings(em, CLUSTERS[:2], groups, keep)
     assert (first.shape, second.shape) == ((3, 2), (2, 2))
-    made = editor.stitch(CLUSTERS[1], intent.Ground(em, around(em, 1)))
+    made = editor.stitch(CLUSTERS[1], intent.Ground(em, ground.around(em, 1)))
     x = flagship.read_phrasings(em, 1, groups[0]).double()
     intent_of, rest = x @ made.gate, x @ made.up if em.layout.gated else 1 / editor.config.sharpness
     torch.testing.assert_close(first[:, 1], (intent_of.clamp(min=0) if em.layout.gated else intent_of) * rest)

@@ -7,6 +7,7 @@ import pytest
 
 from monogram.editors import registry as room
 from monogram.editors.base import Edit, Editor, chosen_layer
+from monogram.editors.neuron import Neuron, NeuronConfig
 from monogram.editors.registry import GROUP, editor, editor_names
 from monogram.errors import InputError, LayerError, UnknownNameError
 from tests import tiny
@@ -97,3 +98,13 @@ def test_a_layer_that_is_not_there_is_told_with_those_that_are(wanted: float) ->
         chosen_layer(tiny.editable(), wanted)
     with pytest.raises(IndexError):
         chosen_layer(tiny.editable(), wanted)
+
+
+def test_a_preset_is_where_settings_start_from(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Neuron, "presets", {"paper": NeuronConfig(layer=2, asks=9)}, raising=False)
+    made = editor("neuron", preset="paper", asks=3)
+    assert (made.config.layer, made.config.asks) == (2, 3)
+    with pytest.raises(UnknownNameError, match=r"preset of editor 'neuron' 'papr'.*paper"):
+        editor("neuron", preset="papr")
+    with pytest.raises(UnknownNameError, match=r"preset of editor 'cluster'"):
+        editor("cluster", preset="paper")

@@ -234,7 +234,7 @@ def test_c_of_another_kind_than_identity_changes_only_the_direction_of_the_key()
 def test_the_files_of_two_methods_share_no_run_of_six_lines() -> None:
     folder = Path(rome.__file__).parent
     runs: dict[tuple[str, ...], str] = {}
-    for name in ("cluster", "rome", "neuron"):
+    for name in ("cluster", "rome", "neuron", "memit", "emmet", "alphaedit", "grace"):
         text = (folder / f"{name}.py").read_text(encoding="utf-8")
         text = re.sub(r"def (\w+)\([^)]*\) -> ", r"def \1 -> ", text)  # signatures are the protocol's
         text = re.sub(r"(?m)^(from|import) .*$", "", text)  # what a method uses is no copy

@@ -12,6 +12,7 @@ from monogram.delta import Delta, LowRank, load_adapter, save_adapter
 from monogram.errors import InputError, LayerError
 from monogram.models.attach import attach, merge
 from monogram.models.editable import EditableModel
+from monogram.patch import Patch
 from tests import tiny
 
 BOUND = {torch.float32: 1e-4, torch.float64: 1e-10}
@@ -204,3 +205,53 @@ def test_merging_leaves_the_model_as_it_was_and_rounds_once(kind: str) -> None:
     exact = em.matrix("down", 2).double() + delta.factors[em.names(2)["down"]].dense()
     assert torch.equal(merged.matrix("down", 2), exact.float())
     assert torch.equal(merged.matrix("up", 2), em.matrix("up", 2))
+
+
+class Halved(Patch):
+    """Puts out half of what a matrix does, where the input's first number is above a bound."""
+
+    def __init__(self, em: EditableModel, bound: float) -> None:
+        self.name, self.bound = em.names(1)["down"], bound
+        self.size = (em.width, em.inner)
+
+    @property
+    def shapes(self) -> dict[str, tuple[int, int]]:
+        return {self.name: self.size}
+
+    @property
+    def nbytes(self) -> int:
+        return 8
+
+    @property
+    def digest(self) -> str:
+        return str(self.bound)
+
+    def changed(self, name: str, x: torch.Tensor, out: torch.Tensor) -> torch.Tensor:
+        return torch.where(x[..., :1] > self.bound, out / 2, out)
+
+    def as_delta(self) -> Delta:
+        raise InputError("Half of it is no delta.")
+
+
+@pytest.mark.parametrize("kind", ["llama", "gpt2", "gptj"])
+def test_a_patch_is_put_on_rows_as_a_delta_is(kind: str) -> None:
+    em = tiny.editable(kind)
+    one, other, delta = Halved(em, 0.0), Halved(em, 0.05), delta_for(em, 1, layers=(1,))
+    owners = [one, delta, None, other]
+    alone = []
+    for owner, row in zip(owners, IDS, strict=True):
+        with attach(em, owner):
+            alone.append(logits(em.model, row[None]))
+    assert far(alone[0], logits(em.model, IDS[:1])) > 1e-3
+    with attach(em, owners) as attached:
+        assert far(logits(em.model), torch.cat(alone)) < 1e-10
+        attached.select([3, 1])
+        assert far(logits(em.model, IDS[[3, 1]]), torch.cat([alone[3], alone[1]])) < 1e-10
+    assert far(logits(em.model, IDS[2:3]), alone[2]) == 0
+
+
+def test_a_patch_for_another_model_is_refused() -> None:
+    em, patch = tiny.editable(), Halved(tiny.editable(), 0.0)
+    patch.size = (5, 7)
+    with pytest.raises(InputError, match=r"a matrix of shape \(5, 7\)"), attach(em, patch):
+        pass

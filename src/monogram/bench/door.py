@@ -8,7 +8,7 @@ from typing import Any
 
 from monogram.bench import rescore
 from monogram.bench.items import Choice
-from monogram.bench.methods import Method, chosen
+from monogram.bench.methods import Method, chosen, set_by
 from monogram.bench.methods import methods as methods_by_name
 from monogram.bench.protocol import Protocol
 from monogram.bench.report import page
@@ -35,6 +35,7 @@ def bench(
     per_attribute: int | None = None,
     seeds: Sequence[int] = (0,),
     protocol: str = "honest",
+    settings: Sequence[str] = (),
     progress: Progress | None = None,
 ) -> dict[str, Any]:
     """Run what is not done yet in `out`.
@@ -50,6 +51,7 @@ def bench(
         per_attribute: the first N records of each attribute.
         seeds: of what is drawn.
         protocol: `honest` or `paper`.
+        settings: of editors, like `memit.synonyms=3` or `memit.preset=paper`.
         progress: called with (what, done, total).
 
     Returns:
@@ -72,7 +74,9 @@ def bench(
         per_attribute=per_attribute,
         seeds=",".join(map(str, seeds)),
         protocol=protocol,
+        set=tuple(settings),
     )
+    changed = set_by(settings)
     order = Order(
         tasks=tasks_by_name(tasks),
         sources=Sources(data, split or "development"),
@@ -83,7 +87,7 @@ def bench(
     )
 
     def make(model: EditableModel, asked: Sequence[str], seed: int) -> list[Method]:
-        return methods_by_name(names, model, asked, seed=seed)
+        return methods_by_name(names, model, asked, changed, seed)
 
     return run_models(list(dict.fromkeys(models)), order, make, out, progress)
 

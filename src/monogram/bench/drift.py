@@ -9,10 +9,10 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
-from monogram.delta import Delta
 from monogram.models.ahead import Ahead
 from monogram.models.chat import Message
 from monogram.models.editable import EditableModel
+from monogram.patch import Attachable
 
 Rows = tuple[tuple[int, ...], ...]
 
@@ -40,7 +40,7 @@ class NextToken:
         self._known: dict[Rows, tuple[Ahead, Tensor]] = {}
 
     def measure(
-        self, chats: Sequence[Sequence[Message]], delta: Delta | None, put: Sequence[Sequence[Message]]
+        self, chats: Sequence[Sequence[Message]], delta: Attachable | None, put: Sequence[Sequence[Message]]
     ) -> list[tuple[float, bool]]:
         """(KL(base ‖ changed) in nats, whether the likeliest token is the base model's), chat by chat.
 

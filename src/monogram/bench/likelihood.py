@@ -13,17 +13,17 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from monogram.delta import Delta
 from monogram.models.attach import attach
 from monogram.models.editable import EditableModel
 from monogram.models.pad import pad_right
+from monogram.patch import Attachable
 
 WINDOW = 512
 """Tokens of plain text that are read at most."""
 
 
 def options(
-    em: EditableModel, prompt: Sequence[int], texts: Sequence[str], delta: Delta | None
+    em: EditableModel, prompt: Sequence[int], texts: Sequence[str], delta: Attachable | None
 ) -> list[tuple[float, int]]:
     """(log-likelihood in nats, tokens) of each text as the answer to a prompt."""
     space = " " if not em.has_template else ""
@@ -34,7 +34,7 @@ def options(
     return [(float(row.sum()), len(end)) for row, end in zip(told, ends, strict=True)]
 
 
-def plain(em: EditableModel, text: str, delta: Delta | None) -> tuple[float, int]:
+def plain(em: EditableModel, text: str, delta: Attachable | None) -> tuple[float, int]:
     """(negative log-likelihood in nats, tokens that were predicted) of a text's first `WINDOW` tokens, the
     first one given.
     """
@@ -44,7 +44,7 @@ def plain(em: EditableModel, text: str, delta: Delta | None) -> tuple[float, int
     return -float(told.sum()), len(ids) - 1
 
 
-def _logs(em: EditableModel, rows: Sequence[Sequence[int]], delta: Delta | None, *, keep: int) -> Tensor:
+def _logs(em: EditableModel, rows: Sequence[Sequence[int]], delta: Attachable | None, *, keep: int) -> Tensor:
     """(B, keep, V) log-probabilities at the last `keep` places of the padded rows, float32 at least."""
     ids, _ = pad_right(rows, em.pad_id)
     extra: dict[str, Any] = {"use_cache": False}

@@ -13,14 +13,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from monogram.delta import Delta
 from monogram.errors import InputError, MonogramError
 from monogram.models.attach import attach
 from monogram.models.editable import EditableModel
+from monogram.patch import Attachable
 
 
 @contextmanager
-def attached(em: EditableModel, delta: Delta | None, batch_size: int = 8) -> Iterator[Any]:
+def attached(em: EditableModel, delta: Attachable | None, batch_size: int = 8) -> Iterator[Any]:
     """An lm-eval `HFLM` over the model with the delta on all rows, for the length of a `with`.
 
     Raises:
@@ -38,7 +38,7 @@ def attached(em: EditableModel, delta: Delta | None, batch_size: int = 8) -> Ite
 
 def evaluate(
     em: EditableModel,
-    delta: Delta | None,
+    delta: Attachable | None,
     tasks: Sequence[str],
     *,
     limit: int | None = None,

@@ -5,6 +5,7 @@ Times are medians of a few turns after one that does not count.
 
 from __future__ import annotations
 
+import copy
 import statistics
 import time
 from collections.abc import Callable, Sequence
@@ -55,10 +56,8 @@ class Peak:
             self.nbytes = 1024 * int(found[0]) if found else None
 
 
-def grown(delta: Delta | None, count: int) -> Delta | None:
+def grown(delta: Delta, count: int) -> Delta:
     """A delta of the size that `count` preferences have: so many copies, each at its share."""
-    if delta is None:
-        return None
     total = Delta.zero()
     for _ in range(count):
         total = total + delta * (1 / count)
@@ -76,7 +75,7 @@ def first_token(model: EditableModel, prepared: Prepared) -> float:
 
 def throughput(model: EditableModel, prepared: Prepared, people: int) -> float:
     """Tokens per second with so many people in a batch, each with what is theirs."""
-    owners = [grown(prepared.delta, 1) for _ in range(people)]
+    owners = [copy.copy(prepared.delta) for _ in range(people)]
     made: list[str] = []
 
     def once() -> None:

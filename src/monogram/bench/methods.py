@@ -21,13 +21,12 @@ from monogram.editors.registry import editor, editor_names
 from monogram.errors import InputError, unknown
 from monogram.models.chat import Message
 from monogram.models.editable import EditableModel
+from monogram.patch import Attachable
 from monogram.prompting.base import Prompting, Repeated
 from monogram.prompting.registry import baselines
 
 SIMILARITY = 0.9
 """Phrasings nearer than this to an evaluated question never train (docs/evaluation.md §2)."""
-BY_SYNONYM = ("rome-sequential",)
-"""Editors that are given the file's own lists of synonyms where it has them."""
 _ANYTHING: Sequence[Message] = ({"role": "user", "content": "?"},)
 Wrap = Callable[[Sequence[Message]], list[dict[str, str]]]
 Again = Callable[[Sequence[Message], Sequence[str]], list[dict[str, str]]]
@@ -37,7 +36,8 @@ Again = Callable[[Sequence[Message], Sequence[str]], list[dict[str, str]]]
 class Prepared:
     """A method made ready for one person. `bench.passes` takes its passes."""
 
-    delta: Delta | None
+    delta: Attachable | None
+    """What is put on the model: of an editor, its edit's change."""
     wrap: Wrap
     seconds: float
     """What it took to take the preferences in."""
@@ -107,7 +107,8 @@ class Edited:
         model: the base model.
         editor: how it is edited.
         asked: every text that is evaluated; no phrasing of a cluster may equal or nearly equal one.
-        by_synonym: whether clusters are made from the data's own lists, where a fact has them.
+        by_synonym: whether clusters are made from the data's own lists, where a fact has them: for editors
+            that are set to edit by more than one synonym.
     """
 
     def __init__(
@@ -145,12 +146,12 @@ class Edited:
             "phrasings": sum(len(cluster.train) for cluster in clusters),
             "contrast": sum(len(cluster.contrast) for cluster in clusters),
             "dropped": sum(cluster.dropped for cluster in clusters),
-            "rank": edit.delta.rank,
-            "nbytes": edit.delta.nbytes,
+            **({"rank": edit.change.rank} if isinstance(edit.change, Delta) else {}),
+            "nbytes": edit.change.nbytes,
             "edit": plain(edit.details),
         }
         gates = gates_of(self.editor, self.model, clusters, found)
-        return Prepared(edit.delta, _unchanged, seconds, details, gates=gates)
+        return Prepared(edit.change, _unchanged, seconds, details, gates=gates)
 
     def clusters(self, facts: Sequence[Fact]) -> list[Cluster]:
         """The facts' clusters without what is asked.
@@ -208,23 +209,52 @@ def methods(
         names: what is compared.
         model: the base model.
         asked: every text that is evaluated (`Plan.asked`).
-        settings: editor -> its settings, where they are not the defaults.
+        settings: editor -> its settings (`preset` too), where they are not the defaults.
         seed: of the editors that draw.
 
     Raises:
         UnknownNameError: a name that is no method.
-        InputError: no name at all, or a setting that an editor does not have.
+        InputError: no name at all, a setting that an editor does not have, or settings of what is not among
+            the editors named.
     """
     prompting = baselines()
     made: list[Method] = []
-    for name in sorted(chosen(names), key=lambda name: name not in prompting):
+    named = chosen(names)
+    if strangers := sorted(set(settings or {}) - (set(named) - set(prompting))):
+        raise InputError(
+            f"Settings were given for {', '.join(strangers)}, which is no editor that was named. Name it "
+            "among the methods, or leave the setting out."
+        )
+    for name in sorted(named, key=lambda name: name not in prompting):
         if name in prompting:
             made.append(Prompted(prompting[name]))
         else:
             how = editor(name, **(settings or {}).get(name, {}))
             how.config = _seeded(how.config, seed)
-            made.append(Edited(model, how, asked, by_synonym=name in BY_SYNONYM))
+            made.append(Edited(model, how, asked, by_synonym=getattr(how.config, "synonyms", 1) > 1))
     return made
+
+
+def set_by(words: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Settings from words like `memit.synonyms=3`: editor -> field -> value, JSON or else plain text.
+
+    Raises:
+        InputError: a word of another form.
+    """
+    found: dict[str, dict[str, Any]] = {}
+    for word in words:
+        where, equals, text = word.partition("=")
+        name, dot, field_name = where.strip().rpartition(".")
+        if not (name and dot and equals and field_name.isidentifier()):
+            raise InputError(
+                f"The setting {word!r} is not understood. Write METHOD.FIELD=VALUE, say memit.synonyms=3."
+            )
+        try:
+            value = json.loads(text)
+        except ValueError:
+            value = text
+        found.setdefault(name, {})[field_name] = tuple(value) if isinstance(value, list) else value
+    return found
 
 
 def _seeded(config: Any, seed: int) -> Any:

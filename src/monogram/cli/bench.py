@@ -105,6 +105,15 @@ def bench(
             autocompletion=complete.words("honest", "paper"),
         ),
     ] = "honest",
+    settings: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="METHOD.FIELD=VALUE",
+            help="A setting of an editor, say memit.synonyms=3 or memit.preset=paper; may be said again.",
+            show_default=False,
+        ),
+    ] = None,
     out: Annotated[
         Path | None,
         typer.Option(help="Folder for raw.jsonl and summary.json (default: out/TASK).", show_default=False),
@@ -136,6 +145,7 @@ def bench(
             per_attribute=per_attribute,
             seeds=drawn,
             protocol=protocol,
+            settings=settings or (),
             out=place,
             progress=bars,
         )

@@ -14,6 +14,7 @@ from monogram.delta import Delta
 from monogram.editors.kept import Keep
 from monogram.errors import LayerError
 from monogram.models.editable import EditableModel
+from monogram.patch import Attachable, Patch
 
 Progress = Callable[[str, int, int], None]
 """Called with (what is done, how many are ready, how many there are)."""
@@ -24,17 +25,29 @@ class Edit:
     """What an editor returns.
 
     Attributes:
-        delta: the change of weights.
+        change: what is put on the model (`models.attach`): a delta, or a patch.
         details: what is worth knowing beside it (layer, losses, seconds), by name.
     """
 
-    delta: Delta
+    change: Attachable
     details: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def delta(self) -> Delta:
+        """The change of weights, for what takes nothing else: a person's store, an adapter, a merged model.
+
+        Raises:
+            InputError: the change is none, nor near one.
+        """
+        return self.change.as_delta() if isinstance(self.change, Patch) else self.change
 
 
 @runtime_checkable
 class Editor(Protocol):
-    """A way to make a model know preferences. Its constructor only stores its configuration.
+    """A way to make a model know preferences. Its constructor only stores its configuration: a `config` by
+    position, and its fields by keyword, which count first.
+
+    It may have `presets`, a mapping from names to configurations: `paper` are the published settings.
 
     Attributes:
         name: as it is asked for.

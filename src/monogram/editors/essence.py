@@ -6,6 +6,7 @@ It runs on the fast path of `models.tail`, where the essence rides along as one 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import cast
 
@@ -13,6 +14,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from monogram.editors.facts import Fact
+from monogram.editors.keys import Role, read_at
 from monogram.models.editable import EditableModel
 from monogram.models.tail import Tail
 
@@ -21,18 +24,18 @@ STOP = 0.05
 
 
 @dataclass(frozen=True)
-class Fact:
-    """One question and its answer, in tokens. Places are the subject's last token in each row.
+class EssenceConfig:
+    """How the value step runs; the defaults are the published ones for models of 7-8B."""
 
-    `essence` is the conversation "{subject} is a"; its drift is read at the token of "a".
-    """
-
-    subject: str
-    rows: list[list[int]]
-    places: list[int]
-    answer: list[int]
-    essence: list[int]
-    essence_places: tuple[int, int]
+    steps: int = 25
+    """Of Adam, for the value."""
+    lr: float = 0.5
+    weight_decay: float = 1e-3
+    """Weight of ‖r‖ / ‖v‖² in the loss."""
+    clamp: float = 4.0
+    """‖r‖ is held within so many ‖v‖."""
+    kl: float = 0.0625
+    """Weight of the drift of what the model says after "{subject} is a"."""
 
 
 def essence_value(
@@ -46,6 +49,7 @@ def essence_value(
     weight_decay: float,
     clamp: float,
     kl: float,
+    reach: float | None = None,
 ) -> tuple[Tensor, float]:
     """r = v* − Wk, by Adam on `−log p(answer) + kl·KL(essence) + weight_decay·‖r‖/‖v‖²`, and the last loss.
 
@@ -55,6 +59,7 @@ def essence_value(
         steps, lr: Adam's.
         weight_decay, kl: weights in the loss.
         clamp: longest ‖r‖, in units of ‖v‖.
+        reach: ‖v‖, where v is something else than Wk.
     """
     down = em.module(em.names(layer)["down"])
     layers = cast(nn.ModuleList, em.module(em.layout.layers))
@@ -75,7 +80,8 @@ def essence_value(
         labels[row, : len(answer) - len(fact.answer)] = -100
     with torch.no_grad():
         before = tail.logits()[-1, told - lookup].to(kind).log_softmax(-1)
-        reach = float(down(key.to(em.device, em.dtype)[None]).norm())
+        if reach is None:
+            reach = float(down(key.to(em.device, em.dtype)[None]).norm())
     residual = torch.zeros(em.width, device=em.device, dtype=kind, requires_grad=True)
     adam = torch.optim.Adam([residual], lr=lr)
     loss = torch.tensor(0.0)
@@ -92,3 +98,35 @@ def essence_value(
         with torch.no_grad():
             residual.mul_(min(1.0, clamp * reach / max(float(residual.norm()), 1e-12)))
     return residual.detach(), loss.item()
+
+
+def found_value(
+    em: EditableModel, layer: int, fact: Fact, config: EssenceConfig, reach: float | None = None
+) -> dict[str, Tensor]:
+    """`key`, averaged over the contexts (r-ROME, arXiv 2403.07175), `residual`, and the last `loss`, float64,
+    on the model as it is now. `reach` as in `essence_value`.
+    """
+    key = averaged(em, layer, [fact], role="key")[0]
+    residual, loss = essence_value(
+        em,
+        layer,
+        fact,
+        key,
+        steps=config.steps,
+        lr=config.lr,
+        weight_decay=config.weight_decay,
+        clamp=config.clamp,
+        kl=config.kl,
+        reach=reach,
+    )
+    told = torch.tensor([loss], dtype=torch.float64)
+    return {"key": key, "residual": residual.double(), "loss": told}
+
+
+def averaged(em: EditableModel, layer: int, facts: Sequence[Fact], *, role: Role) -> Tensor:
+    """(n, width of what is read) float64: what `read_at` reads at each fact's subject, the mean over its
+    contexts.
+    """
+    rows, places = ([part for f in facts for part in getattr(f, name)] for name in ("rows", "places"))
+    read = read_at(em, layer, rows, places, role=role).double()
+    return torch.stack([part.mean(0) for part in read.split([len(f.rows) for f in facts])])

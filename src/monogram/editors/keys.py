@@ -1,4 +1,4 @@
-"""Read what an MLP sees where an answer is about to start.
+"""Read what an MLP sees where an answer is about to start, or at another place.
 
 `x` is the MLP's input (what its gate and up matrices read), a `key` is the input of its output matrix. The
 forward pass stops at the layer, and the tokens that every conversation begins with (the template's own system
@@ -31,9 +31,16 @@ from monogram.files import home
 from monogram.models.build import build
 from monogram.models.chat import Message
 from monogram.models.editable import EditableModel
-from monogram.models.trace import capture
+from monogram.models.trace import Side, capture
 
-Role = Literal["x", "key"]
+Role = Literal["x", "key", "written", "block"]
+_PLACES: dict[Role, tuple[str, Side]] = {
+    "x": ("gate", "input"),
+    "key": ("down", "input"),
+    "written": ("down", "output"),
+    "block": ("layer", "output"),
+}
+"""What is read for a role: a module's role in the layout (without a gate: "up"), and a side of it."""
 BATCH = 32
 
 
@@ -50,13 +57,15 @@ def read_at(
 
     Args:
         rows: token lists; positions: an index into each.
-        role: "x" reads the MLP's input (n, width), "key" the input of its output matrix (n, d_ff).
+        role: "x" reads the MLP's input (n, width), "key" the input of its output matrix (n, d_ff), "written"
+            that matrix's output and "block" the layer's (n, width).
 
     Returns:
         (n, width or d_ff), of the model's own type, in the order of the rows.
     """
     names = em.names(layer)
-    module = names["down"] if role == "key" else names.get("gate", names["up"])
+    module, side = _PLACES[role]
+    module = names.get(module, names["up"])
     shared = _shared_start(em)
     prefix = _run_once(em, shared)
     places = [range(len(row))[at] for row, at in zip(rows, positions, strict=True)]
@@ -71,7 +80,7 @@ def read_at(
             batch = same[start : start + BATCH]
             ids = torch.tensor([list(rows[i][skip:]) for i in batch], device=em.device)
             past = _repeated(prefix, len(batch)) if short else None
-            with torch.no_grad(), capture(em, {module: "input"}, stop=True) as seen:
+            with torch.no_grad(), capture(em, {module: side}, stop=True) as seen:
                 em.model(input_ids=ids, past_key_values=past, use_cache=short)
             for b, i in enumerate(batch):
                 out[i] = seen[module][b, places[i] - skip].clone()

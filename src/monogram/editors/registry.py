@@ -16,19 +16,26 @@ def editor_names() -> tuple[str, ...]:
     return tuple(sorted({point.name for point in entry_points(group=GROUP)}))
 
 
-def editor(name: str, **settings: Any) -> Editor:
+def editor(name: str, *, preset: str | None = None, **settings: Any) -> Editor:
     """An editor by name, its configuration's fields set by keyword.
 
+    Args:
+        preset: settings to start from, of the editor's `presets`; its defaults without.
+
     Raises:
-        UnknownNameError: there is none of that name; the nearest names are told.
+        UnknownNameError: there is none of that name, or it has no such preset; the nearest are told.
         InputError: it has no such setting.
     """
     found = {point.name: point for point in entry_points(group=GROUP)}
     if name not in found:
         raise unknown("editor", name, found)
     kind = found[name].load()
+    presets = getattr(kind, "presets", {})
+    if preset is not None and preset not in presets:
+        raise unknown(f"preset of editor '{name}'", preset, presets)
+    start = () if preset is None else (presets[preset],)
     try:
-        made: Editor = kind(**settings)
+        made: Editor = kind(*start, **settings)
     except TypeError as error:
         raise InputError(f"Editor '{name}' was given settings {sorted(settings)}: {error}.") from None
     return made

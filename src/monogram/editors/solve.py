@@ -89,9 +89,9 @@ def base(
     if min(lam, nu) < 0 or ridge <= 0:
         raise InputError(f"Weights λ={lam} and ν={nu} must be 0 or more, and the ridge {ridge} more than 0.")
     with threads(1):
-        matrix = lam * _exact(second)
+        matrix = lam * exact(second)
         if unrelated is not None and len(unrelated) and nu:
-            u = _exact(unrelated)
+            u = exact(unrelated)
             matrix = matrix + (nu / len(u)) * (u.T @ u)
         matrix = (matrix + matrix.T) / 2
         scale = float(matrix.diagonal().mean())
@@ -141,11 +141,11 @@ def solve(
     if mu < 0:
         raise InputError(f"The weight of contrast keys μ={mu} must be 0 or more.")
     with threads(1):
-        wanted = [_exact(w.keys) for w in ordered]
+        wanted = [exact(w.keys) for w in ordered]
         columns = [k / len(k) ** 0.5 for k in wanted]
         if mu:
             beside = [*(w.contrast for w in ordered), *shared]
-            columns += [_exact(k) * (mu / len(k)) ** 0.5 for k in beside if len(k)]
+            columns += [exact(k) * (mu / len(k)) ** 0.5 for k in beside if len(k)]
         x = torch.cat(columns).T  # (d_in, n)
         y = torch.stack([k.mean(0) for k in wanted], 1)  # (d_in, P)
         if woodbury if woodbury is not None else x.shape[1] < d:
@@ -156,8 +156,26 @@ def solve(
     if not bool((reached > 0).all()):
         silent = ", ".join(w.digest[:12] for w, g in zip(ordered, reached.tolist(), strict=True) if not g > 0)
         raise InputError(f"No gate can be found for preference {silent}: the mean of its keys is zero.")
-    residuals = torch.stack([_exact(w.residual) for w in ordered], 1)
+    residuals = torch.stack([exact(w.residual) for w in ordered], 1)
     return LowRank(residuals, (a / reached).T.contiguous())
+
+
+def tied(base: Base, keys: Tensor, residuals: Tensor, slack: float) -> LowRank:
+    """Δ = R (Kᵀ B⁻¹ K + εI)⁻¹ Kᵀ B⁻¹, float64: of least tr(Δ B Δᵀ) where, but for ε, `Δ k_i = r_i`.
+
+    By the push-through identity it is also R Kᵀ (εB + K Kᵀ)⁻¹, ridge regression of weight ε.
+
+    Args:
+        base: B and its factor.
+        keys: K (d_in, n); residuals: R (d_out, n).
+        slack: ε, >= 0, in units of Kᵀ B⁻¹ K: where B is C, a key of ordinary length has about d_in.
+    """
+    with threads(1):
+        k = exact(keys)
+        weighed = torch.cholesky_solve(k, base.lower)
+        inner = k.T @ weighed
+        inner.diagonal().add_(slack)
+        return LowRank(exact(residuals), torch.linalg.solve(inner, weighed.T))
 
 
 def _ordered(wishes: Sequence[Wish]) -> list[Wish]:
@@ -182,5 +200,6 @@ def _woodbury(lower: Tensor, x: Tensor, y: Tensor) -> Tensor:
     return found
 
 
-def _exact(tensor: Tensor) -> Tensor:
+def exact(tensor: Tensor) -> Tensor:
+    """As float64 on the CPU, where everything is solved."""
     return tensor.detach().to("cpu", torch.float64)

@@ -13,7 +13,6 @@ import torch
 from torch import Tensor, nn
 from transformers import DynamicCache
 
-from monogram.delta import Delta
 from monogram.errors import InputError
 from monogram.models.attach import attach
 from monogram.models.below import answered, recorded
@@ -21,6 +20,7 @@ from monogram.models.editable import EditableModel
 from monogram.models.pad import pad_right
 from monogram.models.prefix import alike, common_start, copied
 from monogram.models.tail import at_labels
+from monogram.patch import Attachable, shapes_of
 
 
 class Ahead:
@@ -58,7 +58,7 @@ class Ahead:
             self._base = self._begun(DynamicCache(), 0, None)
         self._below: dict[int, list[Any]] = {}
 
-    def logprobs(self, delta: Delta | None = None) -> Tensor:
+    def logprobs(self, delta: Attachable | None = None) -> Tensor:
         """(n, vocabulary) log-probabilities of the next token, float64, on the CPU.
 
         Args:
@@ -101,10 +101,10 @@ class Ahead:
         ]
         return made if starts else [None, *made]
 
-    def _lowest(self, delta: Delta | None) -> int:
+    def _lowest(self, delta: Attachable | None) -> int:
         """The lowest layer that a delta changes; 0 where that is not known."""
         path = f"{self._em.layout.layers}."
-        names = () if delta is None else tuple(delta.factors)
+        names = () if delta is None else tuple(shapes_of(delta))
         if not names or not all(name.startswith(path) for name in names):
             return 0
         return min(int(name.removeprefix(path).split(".")[0]) for name in names)

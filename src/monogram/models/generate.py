@@ -13,20 +13,20 @@ from collections.abc import Callable, Sequence
 import torch
 from transformers import DynamicCache
 
-from monogram.delta import Delta
 from monogram.errors import InputError
 from monogram.models.attach import attach
 from monogram.models.chat import PLAIN_STOP, Message
 from monogram.models.editable import EditableModel
 from monogram.models.pad import pad_left
 from monogram.models.thinking import Thinking
+from monogram.patch import Attachable
 
 
 def generate(
     em: EditableModel,
     prompts: Sequence[str | Sequence[Message]],
     *,
-    deltas: Delta | Sequence[Delta | None] | None = None,
+    deltas: Attachable | Sequence[Attachable | None] | None = None,
     max_new_tokens: int | Sequence[int] = 64,
     thinking: int = 0,
     batch_size: int = 16,
@@ -37,7 +37,7 @@ def generate(
     Args:
         em: the model.
         prompts: conversations; a string is one message of the user.
-        deltas: one for all prompts, or one per prompt (None for the base model).
+        deltas: one delta or patch for all prompts, or one per prompt (None for the base model).
         max_new_tokens: longest answer, in tokens, for all prompts or one for each; it also ends where the
             model's context does.
         thinking: how many tokens a model that thinks may take for that; they are no part of the answer, and
@@ -58,7 +58,7 @@ def generate(
         raise InputError(
             f"max_new_tokens ({max_new_tokens}) and batch_size ({batch_size}) must be at least 1."
         )
-    owners = [deltas] * len(prompts) if deltas is None or isinstance(deltas, Delta) else list(deltas)
+    owners = [deltas] * len(prompts) if deltas is None or isinstance(deltas, Attachable) else list(deltas)
     for what, number in (("deltas", len(owners)), ("limits", len(limits))):
         if number != len(prompts):
             raise InputError(
@@ -111,7 +111,7 @@ def _batches(order: Sequence[int], lengths: Sequence[int], size: int, *, padded:
 def _run(
     em: EditableModel,
     rows: Sequence[Sequence[int]],
-    owners: Sequence[Delta | None],
+    owners: Sequence[Attachable | None],
     limits: Sequence[int],
     thought: Thinking | None,
     ended: Callable[[int, list[int]], None],

@@ -23,6 +23,7 @@ from monogram.bench.passes import ready
 from monogram.bench.raw import Record
 from monogram.bench.sources import Sources
 from monogram.bench.tasks.base import Progress, Task, chosen
+from monogram.delta import Delta
 from monogram.errors import MonogramError
 from monogram.models.editable import EditableModel
 
@@ -110,8 +111,8 @@ def _measured(model: EditableModel, method: Method, known: Fact) -> Iterator[dic
 
 
 def _sized(method: Method, prepared: Prepared, known: Fact, count: int) -> Prepared:
-    """What the method makes of so many preferences; of an edit, as many copies."""
-    if prepared.delta is not None:
+    """What the method makes of so many preferences; of a delta, as many copies."""
+    if isinstance(prepared.delta, Delta):
         return replace(prepared, delta=grown(prepared.delta, count))
     said = known.preference
     many = [Fact(f"{known.id}:{n}", replace(said, attribute=f"{said.attribute} {n}")) for n in range(count)]
