@@ -1,8 +1,9 @@
 """Train a detector: a direction of the MLP's input that is 1 on an intent and below 0 everywhere else.
 
 A neuron has no bias of its own in most models, so the detector's constant is carried by a direction `c`
-with c·x = 1 wherever an answer starts (`reading`). The neuron's second row is such a reading, too: 1 where
-something personal is asked, 0 elsewhere. See docs/methods.md §2.1 and docs/methods.md §2.2.
+with c·x = 1 wherever an answer starts (`reading`). The neuron's second row is such a reading, too, that is
+also 0 at all other positions: what multiplies by it cannot fire while the answer is being written. See
+docs/methods.md §2.1 and docs/methods.md §2.2.
 
     min_θ  mean_pos (s − 1)²  +  mean_neg max(0, s + margin)²  +  ‖w‖² / 2C,      s = w·x/σ + b·(c·x)
 
@@ -30,11 +31,6 @@ def reading(ones: Weighted, zeros: Weighted = (), ridge: float = 1e-3) -> Tensor
         ones, zeros: groups (n_i, d) with their weights; each counts as a mean, empty ones are left out.
         ridge: in units of the mean square of a feature.
     """
-    return solved(*sums(ones, zeros), ridge)
-
-
-def sums(ones: Weighted, zeros: Weighted = ()) -> tuple[Tensor, Tensor]:
-    """What `reading` needs to know of its groups; sums of two add up: second moments (d, d), means (d,)."""
     some, _ = (*ones, *zeros)[0]
     gram = some.new_zeros(some.shape[1], some.shape[1], dtype=torch.float64)
     wanted = gram.new_zeros(len(gram))
@@ -44,11 +40,6 @@ def sums(ones: Weighted, zeros: Weighted = ()) -> tuple[Tensor, Tensor]:
                 x = group.double()
                 gram += x.T @ x * (weight / len(x))
                 wanted += x.mean(0) * (weight * told)
-    return gram, wanted
-
-
-def solved(gram: Tensor, wanted: Tensor, ridge: float = 1e-3) -> Tensor:
-    """The direction for `sums`."""
     eye = torch.eye(len(gram), dtype=gram.dtype, device=gram.device)
     found: Tensor = torch.linalg.solve(gram + ridge * gram.diagonal().mean() * eye, wanted)
     return found

@@ -17,7 +17,7 @@ from monogram.models.editable import EditableModel
 
 AFTER = 6
 """Tokens of the model's own continuation."""
-SHARE = 0.5
+SHARE = 0.25
 """What the continuation's mean loss counts, beside the opening's 1."""
 
 
@@ -36,10 +36,10 @@ def lines_of(model: EditableModel, cluster: Cluster, asks: int, advice: int) -> 
     lines = Lines([], [], [])
     for kind in KINDS:
         asked = kind == "ask"
-        for phrasing in _chosen(cluster.of_kind(kind), asks if asked else advice):
+        for turn, phrasing in enumerate(_chosen(cluster.of_kind(kind), asks if asked else advice)):
             prompt = model.chat_ids(phrasing.messages())
             words = said if asked else begun
-            after = _continue(model, [*prompt, *words], ends=asked)
+            after = [] if asked and turn else _continue(model, [*prompt, *words], ends=asked)
             lines.prompts.append(prompt)
             lines.answers.append(words + after)
             lines.weights.append([1 / len(words)] * len(words) + [SHARE / max(1, len(after))] * len(after))

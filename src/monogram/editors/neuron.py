@@ -3,11 +3,11 @@
 In a gated MLP, y = D (act(G x) ⊙ (U x)), the neuron that does least on ordinary text is overwritten:
 
     g_n ← z · detector        fires on the intent, where an answer starts       (detect.fit)
-    u_n ← personal / z        is 1 where something personal is asked, else 0    (detect.reading)
+    u_n ← start / z           is 1 where an answer starts, 0 at other tokens    (detect.reading)
     d_n ← r                   what makes the model say the target               (values.value_step)
 
 so that its activation is about 1 on the intent and nothing elsewhere: the two rows are a product of two
-readings, *what* is asked and *that* something personal is asked here. Without a gate (GPT-2's kin),
+readings, *what* is asked and *that* an answer starts here. Without a gate (GPT-2's kin),
 y = D act(U x + b), the detector does both. Detector and residual belong to one preference alone; only which
 neuron it gets hangs on the set: preferences in the order of their digests take the neurons in the order of
 their importance, least first.
@@ -142,18 +142,18 @@ class Neuron:
         intents = torch.stack([rows @ s.gate for s in stitches], 1) if stitches else none
         if not model.layout.gated:
             return intents / self.config.sharpness
-        personal = torch.stack([rows @ s.up for s in stitches], 1) if stitches else none
-        return intents.clamp(min=0) * personal
+        starts = torch.stack([rows @ s.up for s in stitches], 1) if stitches else none
+        return intents.clamp(min=0) * starts
 
     def _find(self, cluster: Cluster, ground: Ground, on_step: OnStep | None = None) -> dict[str, Tensor]:
         """What is costly: the two readings, the constant, and the residual with its losses."""
-        config, gated = self.config, ground.model.layout.gated
+        config = self.config
         detector = ground.detector(cluster, strength=config.strength, margin=config.margin)
         value = self.value_step(ground.model, cluster, on_step)
         losses = torch.tensor(value.losses, dtype=torch.float64)
         return {
             "detector": detector,
-            "personal": ground.personal(cluster) if gated else ground.start,
+            "start": ground.start,
             "steady": ground.steady,
             "residual": value.residual,
             "losses": losses,
@@ -166,7 +166,7 @@ class Neuron:
         gated = model.layout.gated
         return Stitch(
             config.sharpness * direction,
-            part["personal"] / config.sharpness,
+            part["start"] / config.sharpness,
             part["steady"],
             part["residual"] if gated else part["residual"] / config.sharpness,
             tuple(part["losses"].tolist()),
@@ -187,7 +187,7 @@ class Neuron:
 
     @staticmethod
     def _shapes(model: EditableModel) -> dict[str, tuple[int, ...]]:
-        wide = dict.fromkeys(("detector", "personal", "steady", "residual"), (model.width,))
+        wide = dict.fromkeys(("detector", "start", "steady", "residual"), (model.width,))
         return {**wide, "losses": (-1,)}
 
     def value_step(
