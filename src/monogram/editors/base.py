@@ -5,16 +5,19 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
 
 from torch import Tensor
 
 from monogram.clusters.cluster import Cluster, Phrasing
 from monogram.delta import Delta
-from monogram.editors.kept import Keep
+from monogram.editors.kept import Keep, Tensors
 from monogram.errors import LayerError
 from monogram.models.editable import EditableModel
 from monogram.patch import Attachable, Patch
+
+if TYPE_CHECKING:
+    from monogram.editors.intent import Ground
 
 Progress = Callable[[str, int, int], None]
 """Called with (what is done, how many are ready, how many there are)."""
@@ -97,6 +100,23 @@ class Reads(Protocol):
             For each group (n phrasings, P clusters); None where something of a cluster is not kept. Nothing
             costly is found for it.
         """
+        ...
+
+
+@runtime_checkable
+class Detects(Protocol):
+    """An editor of which it can be told where it would fire before anything else of an edit is found, so that
+    settings can be looked for cheaply (`bench.calibration`). Its `config` has `layer` and `threshold`.
+    """
+
+    config: Any
+
+    def detectors(self, ground: Ground, cluster: Cluster) -> Tensors:
+        """What decides where a cluster's part fires, whatever the threshold."""
+        ...
+
+    def fires(self, model: EditableModel, found: Tensors, x: Tensor) -> Tensor:
+        """How far the part of a cluster with these `detectors` fires at x (n, width): (n,), as `readings`."""
         ...
 
 

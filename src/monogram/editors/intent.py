@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
-from functools import cached_property
+from functools import cached_property, partial
 
 import torch
 from torch import Tensor
@@ -21,7 +21,10 @@ from monogram.editors import detect
 from monogram.editors.kept import numbers
 from monogram.editors.keys import read_phrasings
 from monogram.models.editable import EditableModel
-from monogram.models.moments import Moments
+from monogram.models.moments import Samples
+
+Read = Callable[[Sequence[Phrasing]], Tensor]
+"""Phrasings to what the MLP sees where their answers start, (n, d)."""
 
 UNRELATED = 3.0
 """What unrelated prompts count in a detector, beside the 1 of other look-alikes (docs/log.md)."""
@@ -32,9 +35,10 @@ TEXT = 0.3
 class Ground:
     """What detectors of one model and layer share. Reads nothing before it is asked."""
 
-    def __init__(self, model: EditableModel, around: Moments) -> None:
+    def __init__(self, model: EditableModel, around: Samples, read: Read | None = None) -> None:
         self.model = model
         self.around = around
+        self._reads = partial(read_phrasings, model, around.layer) if read is None else read
 
     @cached_property
     def digest(self) -> str:
@@ -85,4 +89,4 @@ class Ground:
         return torch.cat([self._pool, self.around.starts.double()])
 
     def _read(self, phrasings: Sequence[Phrasing]) -> Tensor:
-        return read_phrasings(self.model, self.around.layer, phrasings).double()
+        return self._reads(phrasings).double()

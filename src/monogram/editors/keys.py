@@ -63,9 +63,21 @@ def read_at(
     Returns:
         (n, width or d_ff), of the model's own type, in the order of the rows.
     """
-    names = em.names(layer)
+    return read_layers(em, [layer], rows, positions, role=role, progress=progress)[0]
+
+
+def read_layers(
+    em: EditableModel,
+    layers: Sequence[int],
+    rows: Sequence[Sequence[int]],
+    positions: Sequence[int],
+    *,
+    role: Role,
+    progress: Progress | None = None,
+) -> Tensor:
+    """`read_at` of many layers in one pass, (layers, n, width or d_ff), each the same to the bit."""
     module, side = _PLACES[role]
-    module = names.get(module, names["up"])
+    modules = [names.get(module, names["up"]) for names in map(em.names, layers)]
     shared = _shared_start(em)
     prefix = _run_once(em, shared)
     places = [range(len(row))[at] for row, at in zip(rows, positions, strict=True)]
@@ -80,13 +92,13 @@ def read_at(
             batch = same[start : start + BATCH]
             ids = torch.tensor([list(rows[i][skip:]) for i in batch], device=em.device)
             past = _repeated(prefix, len(batch)) if short else None
-            with torch.no_grad(), capture(em, {module: side}, stop=True) as seen:
+            with torch.no_grad(), capture(em, dict.fromkeys(modules, side), stop=True) as seen:
                 em.model(input_ids=ids, past_key_values=past, use_cache=short)
             for b, i in enumerate(batch):
-                out[i] = seen[module][b, places[i] - skip].clone()
+                out[i] = torch.stack([seen[module][b, places[i] - skip] for module in modules])
             if progress is not None:
                 progress("reading phrasings", sum(row is not None for row in out), len(rows))
-    return torch.stack([row for row in out if row is not None])
+    return torch.stack([row for row in out if row is not None], 1)
 
 
 def _shared_start(em: EditableModel) -> list[int]:

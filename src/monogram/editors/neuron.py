@@ -127,49 +127,59 @@ class Neuron:
         """See `base.Reads`: the product of both readings at the phrasings, without the answer."""
         layer = chosen_layer(model, self.config.layer)
         ground = Ground(model, moments(model, layer))
-        stitches = list[Stitch]()
+        rows = list[tuple[Tensor, Tensor]]()
         for cluster in clusters:
             found = known(keep, cluster, self._address(model, layer, cluster, ground), self._shapes(model))
             if found is None:
                 return None
-            stitches.append(self._stitch(model, found))
-        return [self._fired(model, stitches, read_phrasings(model, layer, group)) for group in groups]
+            rows.append(self._rows(model, found))
+        return [self._fired(model, rows, read_phrasings(model, layer, group)) for group in groups]
 
-    def _fired(self, model: EditableModel, stitches: Sequence[Stitch], x: Tensor) -> Tensor:
-        """(n, neurons) how far each fires at x (n, d)."""
-        rows = x.double()
-        none = rows.new_zeros(len(rows), 0)
-        intents = torch.stack([rows @ s.gate for s in stitches], 1) if stitches else none
+    def fires(self, model: EditableModel, found: Tensors, x: Tensor) -> Tensor:
+        """See `base.Detects`."""
+        return self._fired(model, [self._rows(model, found)], x)[:, 0]
+
+    def _fired(self, model: EditableModel, rows: Sequence[tuple[Tensor, Tensor]], x: Tensor) -> Tensor:
+        """(n, neurons) how far each, by its two rows, fires at x (n, d)."""
+        read = x.double()
+        none = read.new_zeros(len(read), 0)
+        intents = torch.stack([read @ gate for gate, _ in rows], 1) if rows else none
         if not model.layout.gated:
             return intents / self.config.sharpness
-        starts = torch.stack([rows @ s.up for s in stitches], 1) if stitches else none
+        starts = torch.stack([read @ up for _, up in rows], 1) if rows else none
         return intents.clamp(min=0) * starts
 
     def _find(self, cluster: Cluster, ground: Ground, on_step: OnStep | None = None) -> dict[str, Tensor]:
         """What is costly: the two readings, the constant, and the residual with its losses."""
-        config = self.config
-        detector = ground.detector(cluster, strength=config.strength, margin=config.margin)
         value = self.value_step(ground.model, cluster, on_step)
         losses = torch.tensor(value.losses, dtype=torch.float64)
+        return {**self.detectors(ground, cluster), "residual": value.residual, "losses": losses}
+
+    def detectors(self, ground: Ground, cluster: Cluster) -> dict[str, Tensor]:
+        """See `base.Detects`: the two readings and the constant."""
+        config = self.config
         return {
-            "detector": detector,
+            "detector": ground.detector(cluster, strength=config.strength, margin=config.margin),
             "start": ground.start,
             "steady": ground.steady,
-            "residual": value.residual,
-            "losses": losses,
         }
 
-    def _stitch(self, model: EditableModel, found: Tensors) -> Stitch:
-        """Threshold and sharpness are put in here, so that a gentler try finds nothing anew."""
-        config, part = self.config, {name: tensor.to(model.device) for name, tensor in found.items()}
+    def _rows(self, model: EditableModel, found: Tensors) -> tuple[Tensor, Tensor]:
+        """The neuron's two rows. Threshold and sharpness are put in here, so that a gentler try finds nothing
+        anew.
+        """
+        config = self.config
+        part = {name: found[name].to(model.device) for name in ("detector", "start", "steady")}
         direction = part["detector"] + config.threshold * part["steady"]
-        gated = model.layout.gated
+        return config.sharpness * direction, part["start"] / config.sharpness
+
+    def _stitch(self, model: EditableModel, found: Tensors) -> Stitch:
+        residual = found["residual"].to(model.device)
         return Stitch(
-            config.sharpness * direction,
-            part["start"] / config.sharpness,
-            part["steady"],
-            part["residual"] if gated else part["residual"] / config.sharpness,
-            tuple(part["losses"].tolist()),
+            *self._rows(model, found),
+            found["steady"].to(model.device),
+            residual if model.layout.gated else residual / self.config.sharpness,
+            tuple(found["losses"].tolist()),
         )
 
     def _address(self, model: EditableModel, layer: int, cluster: Cluster, ground: Ground) -> str:

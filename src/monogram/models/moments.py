@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 from bisect import bisect_right
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
@@ -41,24 +41,33 @@ BATCH = 2048
 
 
 @dataclass(frozen=True)
-class Moments:
-    """What the MLP of one layer sees in ordinary text. On the CPU.
+class Samples:
+    """What the MLP of one layer reads in ordinary text. On the CPU.
 
     Attributes:
         layer: of the MLP, 0-based.
-        tokens: how many positions were read.
-        second: (d_ff, d_ff) float64, the mean of k kᵀ over all positions.
-        activity: (d_ff,) float64, the mean of |k|.
         inputs: (n, width) float32, n <= 4096: x at evenly spaced positions where no answer starts.
         starts: (m, width) float32: x where an answer starts, at the last token before it.
     """
 
     layer: int
+    inputs: Tensor
+    starts: Tensor
+
+
+@dataclass(frozen=True)
+class Moments(Samples):
+    """The same with what its neurons do there. On the CPU.
+
+    Attributes:
+        tokens: how many positions were read.
+        second: (d_ff, d_ff) float64, the mean of k kᵀ over all positions.
+        activity: (d_ff,) float64, the mean of |k|.
+    """
+
     tokens: int
     second: Tensor
     activity: Tensor
-    inputs: Tensor
-    starts: Tensor
 
 
 def moments(
@@ -91,7 +100,7 @@ def moments(
     em.names(layer)
     least = PER_NEURON * em.inner if least is None else least
     rows = corpus_rows(em, corpus, PLENTY * least)
-    own = [lines("prompts.txt"), lines("systems.txt")] if tokens(rows) < least else []
+    own = _own(rows, least)
     known = [FORMAT, build(em), least, own, [[row.ids, row.starts, row.repeated] for row in rows]]
     digest = hashlib.sha256(json.dumps(known).encode()).hexdigest()
     path = home_of(home) / "cache" / "moments" / f"{em.digest[:16]}-{layer}-{digest[:16]}.safetensors"
@@ -104,39 +113,84 @@ def moments(
     return found
 
 
-def _read(em: EditableModel, layer: int, rows: Sequence[Row], progress: Progress | None) -> Moments:
+def samples(em: EditableModel, layers: Sequence[int], *, progress: Progress | None = None) -> list[Samples]:
+    """The samples that `moments` takes of the project's own corpus, to the bit, of many layers in one pass;
+    nothing is kept. Raises as `moments`.
+    """
+    least = PER_NEURON * em.inner
+    rows = corpus_rows(em, None, PLENTY * least)
+    if _own(rows, least):
+        rows += own_rows(em, least - tokens(rows), progress)
+    into = {layer: _into(em, layer) for layer in layers}
+    taken: dict[int, _Taken] = {layer: _Taken(rows) for layer in layers}
+    for batch, _, seen in _passes(em, rows, list(into.values()), progress):
+        for layer, module in into.items():
+            taken[layer].take(batch, seen[module])
+    return [Samples(layer, *some.all()) for layer, some in taken.items()]
+
+
+def _own(rows: Sequence[Row], least: int) -> list[list[str]]:
+    """What the model answers to extend a corpus that is too small; nothing where it is not."""
+    return [lines("prompts.txt"), lines("systems.txt")] if tokens(rows) < least else []
+
+
+def _into(em: EditableModel, layer: int) -> str:
+    """The module whose input is x."""
     names = em.names(layer)
-    down, into = names["down"], names.get("gate", names["up"])
-    second = torch.zeros(em.inner, em.inner, dtype=torch.float64, device=em.device)
-    activity = torch.zeros(em.inner, dtype=torch.float64, device=em.device)
-    samples = _samples(rows)
-    inputs: dict[int, Tensor] = {}
-    starts: dict[int, Tensor] = {}
+    return names.get("gate", names["up"])
+
+
+class _Taken:
+    """Samples of x, row by row."""
+
+    def __init__(self, rows: Sequence[Row]) -> None:
+        self.rows = rows
+        self.places = _samples(rows)
+        self.inputs: dict[int, Tensor] = {}
+        self.starts: dict[int, Tensor] = {}
+
+    def take(self, batch: Sequence[int], x: Tensor) -> None:
+        """Those of a batch: numbers of rows, x (B, T, width)."""
+        for b, i in enumerate(batch):
+            self.inputs[i] = x[b, self.places[i]].float().cpu()
+            self.starts[i] = x[b, list(self.rows[i].starts)].float().cpu()
+
+    def all(self) -> tuple[Tensor, Tensor]:
+        """Inputs and starts, in the order of the rows."""
+        inputs, starts = ([some[i] for i in range(len(self.rows))] for some in (self.inputs, self.starts))
+        return torch.cat(inputs), torch.cat(starts)
+
+
+def _passes(
+    em: EditableModel, rows: Sequence[Row], modules: Sequence[str], progress: Progress | None
+) -> Iterator[tuple[list[int], Tensor, dict[str, Tensor]]]:
+    """Run the rows: (numbers of a batch's rows, which positions count (B, T), the modules' inputs)."""
     done, total = 0, sum(len(row.ids) for row in rows)
     for batch in _batches(rows):
         ids, mask = pad_right([rows[i].ids for i in batch], rows[batch[0]].ids[0])  # unseen: all is causal
-        with torch.no_grad(), capture(em, {into: "input", down: "input"}, stop=True) as seen:
+        with torch.no_grad(), capture(em, dict.fromkeys(modules, "input"), stop=True) as seen:
             em.model.base_model(input_ids=ids.to(em.device), use_cache=False)
         for b, i in enumerate(batch):
             if rows[i].repeated:
                 mask[b] = 0
-            inputs[i] = seen[into][b, samples[i]].float().cpu()
-            starts[i] = seen[into][b, list(rows[i].starts)].float().cpu()
-        keys = seen[down][mask.bool().to(em.device)].double()  # (n, d_ff)
-        second += keys.T @ keys
-        activity += keys.abs().sum(0)
+        yield batch, mask, seen
         done += sum(len(rows[i].ids) for i in batch)
         if progress is not None:
             progress("reading ordinary text", done, total)
+
+
+def _read(em: EditableModel, layer: int, rows: Sequence[Row], progress: Progress | None) -> Moments:
+    down, into = em.names(layer)["down"], _into(em, layer)
+    second = torch.zeros(em.inner, em.inner, dtype=torch.float64, device=em.device)
+    activity = torch.zeros(em.inner, dtype=torch.float64, device=em.device)
+    taken = _Taken(rows)
+    for batch, mask, seen in _passes(em, rows, [into, down], progress):
+        taken.take(batch, seen[into])
+        keys = seen[down][mask.bool().to(em.device)].double()  # (n, d_ff)
+        second += keys.T @ keys
+        activity += keys.abs().sum(0)
     count = tokens(rows)
-    return Moments(
-        layer,
-        count,
-        (second / count).cpu(),
-        (activity / count).cpu(),
-        torch.cat([inputs[i] for i in range(len(rows))]),
-        torch.cat([starts[i] for i in range(len(rows))]),
-    )
+    return Moments(layer, *taken.all(), count, (second / count).cpu(), (activity / count).cpu())
 
 
 def _samples(rows: Sequence[Row]) -> list[list[int]]:
@@ -165,7 +219,7 @@ def _load(path: Path, layer: int) -> Moments | None:
     """What is on the disk, if it is there and whole."""
     found = disk.load(path)
     try:
-        return None if found is None else Moments(layer, int(found[1]["tokens"]), **found[0])
+        return None if found is None else Moments(layer, tokens=int(found[1]["tokens"]), **found[0])
     except (LookupError, TypeError, ValueError):
         return None
 
