@@ -94,7 +94,7 @@ class Prober:
 def doubles(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("MONOGRAM_HOME", str(tmp_path))
     monkeypatch.setattr(Fake, "seen", [])
-    monkeypatch.setattr(room, "editor_named", lambda name, **settings: Fake(**settings))
+    monkeypatch.setattr(room, "editor_for", lambda _model, name, **settings: Fake(**settings))
 
 
 def checked(monkeypatch: pytest.MonkeyPatch, bad: int = 0) -> Prober:
@@ -203,7 +203,7 @@ def test_long_lists_are_cut_in_the_refusal(monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_an_editor_without_such_a_setting_is_tried_once(monkeypatch: pytest.MonkeyPatch) -> None:
     prober = checked(monkeypatch, bad=99)
-    monkeypatch.setattr(room, "editor_named", lambda *_, **__: Fake(Blunt()))
+    monkeypatch.setattr(room, "editor_for", lambda *_, **__: Fake(Blunt()))
     with pytest.raises(EditRefusedError):
         compile_monogram(tiny.editable(), [HIKING], editor="fake")
     assert prober.calls == 1
@@ -238,7 +238,7 @@ def test_an_unknown_editor_is_answered_with_the_nearest(monkeypatch: pytest.Monk
 
 
 def test_several_values_of_one_attribute_share_a_neuron(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(room, "editor_named", lambda _name, **settings: neuron.Neuron(**settings))
+    monkeypatch.setattr(room, "editor_for", lambda _model, _name, **settings: neuron.Neuron(**settings))
     em = tiny.editable(dtype=torch.float32)
     settings: dict[str, Any] = {
         "layer": 1,
@@ -258,7 +258,7 @@ def test_several_values_of_one_attribute_share_a_neuron(monkeypatch: pytest.Monk
 
 def test_the_flagship_goes_all_the_way(monkeypatch: pytest.MonkeyPatch) -> None:
     value = ValueConfig(steps=3)
-    monkeypatch.setattr(room, "editor_named", lambda _name, **settings: neuron.Neuron(**settings))
+    monkeypatch.setattr(room, "editor_for", lambda _model, _name, **settings: neuron.Neuron(**settings))
     em = tiny.editable(dtype=torch.float32)
     before = em.weights_digest()
     settings: dict[str, Any] = {"layer": 1, "asks": 1, "advice": 1, "value": value}
@@ -295,7 +295,7 @@ def test_a_change_takes_the_steps_of_what_is_new_and_forgetting_takes_none(
         return found
 
     monkeypatch.setattr(module, "value_step", counted)
-    monkeypatch.setattr(room, "editor_named", lambda _name, **settings: made_by(**settings))
+    monkeypatch.setattr(room, "editor_for", lambda _model, _name, **settings: made_by(**settings))
     few = {"asks": 1, "advice": 1} if of == "neuron" else {"phrasings": 1}
     settings: dict[str, Any] = {"layer": 1, "value": ValueConfig(steps=3, stop=0.0), "check": False, **few}
     em, shelf = tiny.editable(kind), Artefacts(tmp_path / "artefacts").of("alice")
@@ -319,7 +319,7 @@ def test_a_change_takes_the_steps_of_what_is_new_and_forgetting_takes_none(
 def test_values_joined_anew_are_found_anew_and_all_else_is_not(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(room, "editor_named", lambda _name, **settings: neuron.Neuron(**settings))
+    monkeypatch.setattr(room, "editor_for", lambda _model, _name, **settings: neuron.Neuron(**settings))
     shelf, em = Artefacts(tmp_path / "artefacts").of("alice"), tiny.editable()
     settings: dict[str, Any] = {
         "layer": 1,
@@ -342,7 +342,7 @@ def test_a_gentler_try_takes_no_step_again(monkeypatch: pytest.MonkeyPatch) -> N
     taken: list[int] = []
     plain = neuron.value_step
     monkeypatch.setattr(neuron, "value_step", lambda *a, **more: taken.append(1) or plain(*a, **more))
-    monkeypatch.setattr(room, "editor_named", lambda _name, **settings: neuron.Neuron(**settings))
+    monkeypatch.setattr(room, "editor_for", lambda _model, _name, **settings: neuron.Neuron(**settings))
     checked(monkeypatch, bad=2)
     value = ValueConfig(steps=2)
     made = compile_monogram(tiny.editable(), [HIKING], layer=1, asks=1, advice=1, value=value)
@@ -361,7 +361,7 @@ def test_only_what_changed_is_asked_and_the_rest_says_when_it_was(
         return plain(em, prompts, **(more | {"max_new_tokens": 2}))
 
     monkeypatch.setattr(probing, "generate", noted)
-    monkeypatch.setattr(room, "editor_named", lambda _name, **settings: neuron.Neuron(**settings))
+    monkeypatch.setattr(room, "editor_for", lambda _model, _name, **settings: neuron.Neuron(**settings))
     settings: dict[str, Any] = {
         "layer": 1,
         "asks": 1,

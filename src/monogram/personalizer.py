@@ -21,8 +21,8 @@ from monogram.clusters.expand import expand_all
 from monogram.delta import Delta
 from monogram.drift import drift
 from monogram.editors.base import Editor, Progress, edit_with
+from monogram.editors.chosen import editor_for
 from monogram.editors.kept import Keep, Memory
-from monogram.editors.registry import editor as editor_named
 from monogram.errors import EditRefusedError, InputError
 from monogram.models.editable import EditableModel
 from monogram.preferences import Preference
@@ -88,7 +88,7 @@ def compile_monogram(
             joined anew; the delta is the same to the bit with and without.
         last: the person's version before this one, whose figures are carried over where they still hold
             (`carry.py`); without it everything is measured.
-        settings: of the editor.
+        settings: of the editor; by default those that were found for the model (`editors/chosen.py`).
 
     Raises:
         UnknownNameError: no such editor.
@@ -98,7 +98,7 @@ def compile_monogram(
     ordered = _ordered(preferences)
     if not ordered or len({p.digest for p in ordered}) < len(ordered):
         raise InputError(f"{len(ordered)} preferences were given; give at least one, and none twice.")
-    made = editor_named(editor, **settings)
+    made = editor_for(model, editor, **settings)
     asked, memory = tuple(avoid), Memory(keep)
     clusters = _clusters(ordered, asked)
     bounds = limits or Limits()

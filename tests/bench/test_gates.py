@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from monogram.bench.asks import Chat, said
 from monogram.bench.facts import fact
-from monogram.bench.gates import _standing, gates_of
+from monogram.bench.gates import gates_of, standing
 from monogram.bench.methods import Edited
 from monogram.clusters.pool import pool
 from monogram.editors import intent
@@ -42,7 +42,7 @@ def test_a_conversation_is_read_as_it_is_asked(
     text: str, system: str | None, before: list[tuple[str, str]]
 ) -> None:
     chat = said(text, system=system, before=before)
-    assert _standing(chat).messages() == [dict(message) for message in chat]
+    assert standing(chat).messages() == [dict(message) for message in chat]
 
 
 def test_a_gate_is_what_the_loudest_detector_says() -> None:
@@ -53,7 +53,7 @@ def test_a_gate_is_what_the_loudest_detector_says() -> None:
     keep = Memory()
     clusters = Edited(em, editor, []).clusters(known)
     editor.edit(em, clusters, keep=keep)
-    heard = editor.readings(em, clusters, [[_standing(chat) for chat in CHATS]], keep)
+    heard = editor.readings(em, clusters, [[standing(chat) for chat in CHATS]], keep)
     assert heard is not None
     assert heard[0].shape == (3, 2)
     assert gates(CHATS) == [max(0.0, *row) for row in heard[0].tolist()]

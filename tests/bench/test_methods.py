@@ -94,13 +94,13 @@ def test_an_item_with_nothing_left_to_train_on_is_explained(em: EditableModel, t
 
 @pytest.fixture
 def named(monkeypatch: pytest.MonkeyPatch) -> None:
-    def made(name: str, **settings: Any) -> Recorder:
+    def made(model: EditableModel, name: str, **settings: Any) -> Recorder:
         recorder = Recorder(**settings)
         recorder.__dict__["name"] = name
         return recorder
 
     monkeypatch.setattr(room, "editor_names", lambda: ("neuron", "rome-sequential"))
-    monkeypatch.setattr(room, "editor", made)
+    monkeypatch.setattr(room, "editor_for", made)
 
 
 @pytest.mark.usefixtures("named")

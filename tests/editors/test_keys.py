@@ -11,7 +11,7 @@ from torch import Tensor
 
 from monogram import tensors as disk
 from monogram.editors import keys as room
-from monogram.editors.keys import read_at, read_starts
+from monogram.editors.keys import read_at, read_layers, read_starts
 from monogram.errors import DiskFullError, LayerError
 from monogram.models.build import threads
 from monogram.models.editable import EditableModel
@@ -89,6 +89,16 @@ def test_what_all_conversations_begin_with_runs_once(monkeypatch: pytest.MonkeyP
         (2, len(em.chat_ids("Hi")) - begun),
         (1, len(em.chat_ids("What's my hobby?")) - begun),
     ]
+
+
+@pytest.mark.parametrize("kind", ["llama", "gemma3_text", "gpt2"])
+@pytest.mark.parametrize("role", ["x", "key"])
+def test_many_layers_in_one_pass_are_each_the_same_to_the_bit(kind: str, role: Any) -> None:
+    em = tiny.editable(kind)
+    rows = [em.chat_ids(c) for c in CHATS]
+    found = read_layers(em, [2, 0], rows, [-1] * len(rows), role=role)
+    for layer, read in zip([2, 0], found, strict=True):
+        assert torch.equal(read, read_at(em, layer, rows, [-1] * len(rows), role=role))
 
 
 def test_layers_above_never_run() -> None:

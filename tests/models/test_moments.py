@@ -14,7 +14,7 @@ from monogram.models import moments as room
 from monogram.models import texts
 from monogram.models.build import threads
 from monogram.models.editable import EditableModel
-from monogram.models.moments import Moments, moments
+from monogram.models.moments import Moments, moments, samples
 from tests import tiny
 
 CHATS: list[list[dict[str, str]]] = [
@@ -230,6 +230,22 @@ def test_the_projects_own_corpus_serves_by_default(tmp_path: Path) -> None:
     assert found.tokens >= 10 * tiny.INNER
     assert len(found.starts) >= 1
     assert found.second.shape == (tiny.INNER, tiny.INNER)
+
+
+@pytest.mark.parametrize("own", [False, True])
+def test_samples_of_many_layers_are_those_of_each_to_the_bit(
+    own: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    em = tiny.editable()
+    monkeypatch.setattr(room, "PLENTY", 1)
+    if own:  # a corpus that is too small, so that the model answers, too
+        some = texts.corpus_rows(em, None, 50)
+        monkeypatch.setattr(room, "corpus_rows", lambda *_: list(some))
+        monkeypatch.setattr(room, "PER_NEURON", 10)
+    for found in samples(em, [2, 0]):
+        alone = moments(em, found.layer, home=tmp_path)
+        assert torch.equal(found.inputs, alone.inputs)
+        assert torch.equal(found.starts, alone.starts)
 
 
 def test_plain_text_is_read_by_paragraphs(tmp_path: Path) -> None:

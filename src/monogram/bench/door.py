@@ -1,4 +1,4 @@
-"""What `monogram bench` calls: tasks, methods, models and data by name; a run in a folder."""
+"""What `bench` and `calibrate` call: tasks, methods, models and data by name; a run in a folder."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from monogram.bench import rescore
+from monogram.bench.calibration import page as calibrated
+from monogram.bench.calibration import search
 from monogram.bench.items import Choice
 from monogram.bench.methods import Method, chosen, set_by
 from monogram.bench.methods import methods as methods_by_name
@@ -90,6 +92,30 @@ def bench(
         return methods_by_name(names, model, asked, changed, seed)
 
     return run_models(list(dict.fromkeys(models)), order, make, out, progress)
+
+
+def calibrate(
+    model: str,
+    editor: str,
+    *,
+    out: Path,
+    gates: int = search.GATES,
+    answers: int = search.ANSWERS,
+    progress: Progress | None = None,
+) -> dict[str, Any]:
+    """Find an editor's settings for a model, and keep them for it; see `calibration.search.calibrate`.
+
+    Raises:
+        ModelError: a model that is not there, or cannot be used.
+    """
+    search.detecting(editor)  # a bad name is told before a model is loaded
+    em = EditableModel.load(model, progress=progress)
+    return search.calibrate(em, editor, out, gates=gates, answers=answers, progress=progress)
+
+
+def found(record: Mapping[str, Any]) -> str:
+    """What `calibrate` found, as a table for people and a line."""
+    return f"{calibrated.table(record)}\n\n{calibrated.said(record)}"
 
 
 def report(places: Sequence[Path], out: Path | None = None) -> list[Path]:

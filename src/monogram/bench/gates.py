@@ -27,13 +27,13 @@ def gates_of(editor: object, model: EditableModel, clusters: Sequence[Cluster], 
     readable = editor
 
     def gates(chats: Sequence[Sequence[Message]]) -> list[float] | None:
-        heard = readable.readings(model, clusters, [[_standing(chat) for chat in chats]], keep)
+        heard = readable.readings(model, clusters, [[standing(chat) for chat in chats]], keep)
         return None if heard is None else heard[0].amax(1).clamp(min=0).tolist()
 
     return gates
 
 
-def _standing(chat: Sequence[Message]) -> Phrasing:
+def standing(chat: Sequence[Message]) -> Phrasing:
     """A conversation as a phrasing: `messages` gives it back. What is asked is nobody's training phrasing."""
     system = chat[0]["content"] if chat[0]["role"] == "system" else None
     earlier = chat[(system is not None) : -1]

@@ -16,8 +16,9 @@ from monogram.clusters.cluster import Cluster
 from monogram.clusters.expand import expand_all, expand_from_lists
 from monogram.delta import Delta
 from monogram.editors.base import Editor, edit_with
+from monogram.editors.chosen import editor_for
 from monogram.editors.kept import Memory
-from monogram.editors.registry import editor, editor_names
+from monogram.editors.registry import editor_names
 from monogram.errors import InputError, unknown
 from monogram.models.chat import Message
 from monogram.models.editable import EditableModel
@@ -209,7 +210,7 @@ def methods(
         names: what is compared.
         model: the base model.
         asked: every text that is evaluated (`Plan.asked`).
-        settings: editor -> its settings (`preset` too), where they are not the defaults.
+        settings: editor -> its settings (`preset` too), where they are not those found for the model.
         seed: of the editors that draw.
 
     Raises:
@@ -229,7 +230,7 @@ def methods(
         if name in prompting:
             made.append(Prompted(prompting[name]))
         else:
-            how = editor(name, **(settings or {}).get(name, {}))
+            how = editor_for(model, name, **(settings or {}).get(name, {}))
             how.config = _seeded(how.config, seed)
             made.append(Edited(model, how, asked, by_synonym=getattr(how.config, "synonyms", 1) > 1))
     return made

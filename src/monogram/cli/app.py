@@ -7,6 +7,7 @@ import typer
 from monogram import __version__
 from monogram.cli import (
     bench,
+    calibrate,
     change,
     chat,
     data,
@@ -75,4 +76,5 @@ chat.join(app)
 transfer.join(app)
 models.join(app)
 bench.join(app)
+calibrate.join(app)
 data.join(app)

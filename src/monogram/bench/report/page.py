@@ -23,12 +23,13 @@ NAMES = ("report.html", "report.md")
 SPECIAL = re.compile(r"([\\`*_\[\]<>#|])")
 
 
-def write(places: Sequence[Path], out: Path | None = None) -> list[Path]:
+def write(places: Sequence[Path], out: Path | None = None, first: Sequence[Section] = ()) -> list[Path]:
     """Write the report of one run, or of several side by side.
 
     Args:
         places: folders of runs; a folder with several models' stands for these.
         out: folder to write to; the first of the places by default.
+        first: sections to stand before the report's own.
 
     Returns:
         The files.
@@ -41,7 +42,7 @@ def write(places: Sequence[Path], out: Path | None = None) -> list[Path]:
     runs = read(places)
     folder = places[0] if out is None else out
     folder.mkdir(parents=True, exist_ok=True)
-    told = {"title": title(runs), "lead": lead(runs), "sections": list(sections(runs))}
+    told = {"title": title(runs), "lead": lead(runs), "sections": [*first, *sections(runs)]}
     for name in NAMES:
         write_text(folder / name, _rendered(name, told))
     return [folder / name for name in NAMES]

@@ -1,0 +1,80 @@
+"""Settings that might suit a model: layers times thresholds; and what they are tried on.
+
+Only the project's own calibration split is asked, and unrelated prompts that no benchmark asks: what is
+chosen must not have seen what it will be measured by.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import product
+from typing import Any
+
+from monogram.bench.asks import Ask, Case, Plan, said
+from monogram.bench.facts import State, fact
+from monogram.bench.items import Choice
+from monogram.bench.runner import Order
+from monogram.bench.session import Settings
+from monogram.bench.sources import Sources
+from monogram.bench.tasks import crosstalk, leak, upqa
+from monogram.bench.tasks.base import chosen
+from monogram.bench.tasks.drift import Drift
+from monogram.clusters.corpus import unrelated_probes
+from monogram.editors.base import chosen_layer
+from monogram.editors.registry import editor
+from monogram.models.editable import EditableModel
+
+SPLIT = "calibration"
+DEPTHS = (0.4, 0.48, 0.56, 0.63, 0.71, 0.79, 0.87, 0.95)
+"""Where layers are tried, as fractions of the depth; and the default one."""
+THRESHOLDS = (-0.15, 0.0, 0.15)
+"""Added to the default one: below 0 fires less."""
+
+
+@dataclass(frozen=True, order=True)
+class Candidate:
+    """Settings that are tried."""
+
+    layer: int
+    threshold: float
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """As an editor takes them."""
+        return {"layer": self.layer, "threshold": self.threshold}
+
+    def called(self, name: str) -> str:
+        """What reports call an editor with them."""
+        return f"{name} layer {self.layer} threshold {self.threshold:g}"
+
+
+def default(model: EditableModel, name: str) -> Candidate:
+    """An editor's own defaults on a model."""
+    config = editor(name).config
+    return Candidate(chosen_layer(model, config.layer), config.threshold)
+
+
+def candidates(model: EditableModel, name: str) -> list[Candidate]:
+    """All that are tried, in order; the defaults are among them."""
+    usual = default(model, name)
+    layers = {usual.layer, *(chosen_layer(model, depth) for depth in DEPTHS)}
+    return [
+        Candidate(layer, round(usual.threshold + more, 4))
+        for layer, more in product(sorted(layers), THRESHOLDS)
+    ]
+
+
+class Still(Drift):
+    """Drift on the prompts of receipts, next tokens alone: the benchmark's prompts choose nothing."""
+
+    def plan(self, sources: Sources, choice: Choice) -> Plan:
+        asks = (Ask("next", how="next", chats=tuple(said(text) for text in unrelated_probes())),)
+        cases = tuple(Case(item.id, State((fact(item),)), asks) for item in chosen(sources, choice))
+        return Plan(cases, unrelated_probes(), settings={"drift_prompts": len(unrelated_probes())})
+
+
+def order(items: int, command: str = "", settings: Settings | None = None) -> Order:
+    """What is asked of the first `items` of the calibration split, one of each person in turn."""
+    tasks = (upqa.task, leak.task, crosstalk.task, Still())
+    sources = Sources((), SPLIT)
+    return Order(tasks, sources, Choice(items), settings=settings or Settings(), command=command)

@@ -1,0 +1,179 @@
+"""The search: gates of all candidates, answers of the best, the choice kept for the model.
+
+    out/scan.json       the first stage, taken again where it was made with the same things
+    out/raw.jsonl ...   the second stage: a run of the benchmark, a method for each finalist
+
+Killed at any point, it goes on where it stopped, to the same choice.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from monogram.bench.calibration import page
+from monogram.bench.calibration.candidates import SPLIT, Candidate, candidates, default, order
+from monogram.bench.calibration.scan import figures, ranked, scan
+from monogram.bench.intervals import Figure
+from monogram.bench.manifest import code_digests, write_json
+from monogram.bench.methods import Edited, Method
+from monogram.bench.runner import run
+from monogram.bench.session import Progress, Settings
+from monogram.editors import chosen
+from monogram.editors.base import Detects, Editor
+from monogram.editors.registry import editor, editor_names
+from monogram.errors import InputError
+from monogram.models.build import build
+from monogram.models.editable import EditableModel
+
+GATES, ANSWERS = 24, 6
+"""Items of the first stage, and of the second."""
+FINALISTS = 3
+
+Found = dict[Candidate, dict[str, Figure]]
+
+
+class Finalist(Edited):
+    """A candidate's editor as a method under a name of its own."""
+
+    def __init__(self, model: EditableModel, editor: Editor, asked: Sequence[str], called: str) -> None:
+        super().__init__(model, editor, asked)
+        self.called = called
+
+    @property
+    def name(self) -> str:
+        return self.called
+
+
+def calibrate(
+    model: EditableModel,
+    name: str,
+    out: Path,
+    *,
+    gates: int = GATES,
+    answers: int = ANSWERS,
+    settings: Settings | None = None,
+    progress: Progress | None = None,
+) -> dict[str, Any]:
+    """Find an editor's settings for a model, and keep them for it.
+
+    Args:
+        model: the base model.
+        name: the editor's.
+        out: the folder of the search; one that was begun with the same things is gone on with.
+        gates, answers: items of the first stage and of the second.
+        settings: how answers are asked for.
+        progress: called with (what, done, total).
+
+    Returns:
+        What is kept: `settings`, `defaults`, the `candidates` with the figures of both stages (see
+        `scan.figures` and summary.json); `kept` and `page` are where it went.
+
+    Raises:
+        UnknownNameError: no such editor.
+        InputError: an editor that cannot be calibrated, a folder that holds something else, or no finalist
+            that could be measured.
+    """
+    own = str(detecting(name).name)
+    usual = default(model, name)
+    heard = _heard(model, name, out, gates, progress)
+    finalists = _finalists(heard, usual)
+
+    def make(view: EditableModel, asked: Sequence[str], seed: int) -> list[Method]:
+        del seed  # what can be calibrated draws nothing
+        return [Finalist(view, editor(name, **c.settings), asked, c.called(name)) for c in finalists]
+
+    command = f"monogram calibrate --editor {name} --answers {answers} --gates {gates}"
+    summary = run(model, order(answers, command, settings), make, out, progress)
+    measured = {c: summary.get(c.called(name), {}) for c in finalists}
+    best = _best(measured, usual, out)
+    record = {
+        "model": model.name,
+        "digest": model.digest,
+        "build": build(model),
+        "editor": own,
+        "settings": best.settings,
+        "defaults": usual.settings,
+        "split": SPLIT,
+        "items": {"gates": gates, "answers": answers},
+        "candidates": [
+            {
+                **candidate.settings,
+                "gates": {metric: figure.as_dict() for metric, figure in told.items()},
+                "measured": measured.get(candidate),
+            }
+            for candidate, told in heard.items()
+        ],
+    }
+    files = page.write(record, out)
+    return {**record, "kept": str(chosen.keep(model.digest, own, record)), "page": str(files[0])}
+
+
+def detecting(name: str) -> Editor:
+    """An editor that can be calibrated.
+
+    Raises:
+        UnknownNameError: no such editor.
+        InputError: it cannot be; those that can are told.
+    """
+    made = editor(name)
+    if not isinstance(made, Detects):
+        able = ", ".join(one for one in editor_names() if isinstance(editor(one), Detects))
+        raise InputError(
+            f"Editor '{name}' cannot be calibrated: where it acts is known only once it has edited. "
+            f"Those that can: {able}."
+        )
+    return made
+
+
+def _heard(model: EditableModel, name: str, out: Path, items: int, progress: Progress | None) -> Found:
+    """The first stage, from the folder where it was made with the same things."""
+    every, asked = candidates(model, name), order(items)
+    asked.plans()  # so that `used` tells the data
+    about = {
+        "model": model.digest,
+        "build": build(model),
+        "editor": [name, repr(editor(name).config)],
+        "candidates": [candidate.settings for candidate in every],
+        "data": asked.sources.used,
+        "items": items,
+        "code": code_digests(),
+    }
+    digest = hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()
+    before = _read(out / "scan.json", digest, len(every))
+    if before is None:
+        made = scan(model, lambda c: editor(name, **c.settings), every, asked, progress)
+        before = [
+            {metric: figure.as_dict() for metric, figure in figures(items).items()} for items in made.values()
+        ]
+        out.mkdir(parents=True, exist_ok=True)
+        write_json(out / "scan.json", {"made_with": digest, "figures": before})
+    return {c: page.figures(told) for c, told in zip(every, before, strict=True)}
+
+
+def _read(path: Path, digest: str, count: int) -> list[dict[str, Any]] | None:
+    """The figures of an earlier first stage, or None where they are not those."""
+    try:
+        kept = json.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
+        return None
+    told = kept.get("figures") if isinstance(kept, dict) and kept.get("made_with") == digest else None
+    return told if isinstance(told, list) and len(told) == count else None
+
+
+def _finalists(heard: Found, usual: Candidate) -> list[Candidate]:
+    """The best of the best layers, and the defaults in any case: a choice is held against them."""
+    best = list(ranked(heard, usual))[:FINALISTS]
+    return best if usual in best else [*best[: FINALISTS - 1], usual]
+
+
+def _best(measured: Mapping[Candidate, Mapping[str, Any]], usual: Candidate, out: Path) -> Candidate:
+    """The one of the best score; among equals the defaults, then the one that came first."""
+    scores = {c: told["score"]["value"] for c, told in measured.items() if told.get("score")}
+    scores = {c: value for c, value in scores.items() if value is not None}
+    if not scores:
+        raise InputError(f"No candidate could be measured; why stands in {out / 'summary.md'}.")
+    return max(scores, key=lambda c: (scores[c], c == usual))
