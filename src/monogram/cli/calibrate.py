@@ -43,13 +43,14 @@ def calibrate(
     home: Home = None,  # noqa: ARG001  (explained() sees to it)
     as_json: Json = False,
 ) -> None:
-    """Find the settings that suit a model: in which layer a preference is stitched, and how easily it fires.
+    """Find the settings that suit a model.
 
-    First every candidate (nine layers, three thresholds) is tried without writing an answer: would it fire
-    at somebody's own questions, and be silent at others' and at unrelated ones? Then the three best, the
-    defaults among them, write answers. The best is kept under MONOGRAM_HOME for this model, and is what `add`
-    and `bench` use there from then on; who is stitched in already is compiled with it at their next change.
-    A setting that is asked for by name still counts first.
+    They are the layer that preferences are stitched into, and how easily they fire there. First every
+    candidate (nine layers, three thresholds) is tried without writing an answer: would it fire at somebody's
+    own questions, and be silent at others' and at unrelated ones? Then the three best, the defaults among
+    them, write answers. The best is kept under MONOGRAM_HOME for this model, and is what `add` and `bench`
+    use there from then on; who is stitched in already is compiled with it at their next change. A setting
+    that is asked for by name still counts first.
 
     All of it happens on the project's own calibration split, never on what a benchmark asks. More --answers
     make the choice surer, and take longer. Stopped with Ctrl-C, the same command goes on.
@@ -64,7 +65,8 @@ def calibrate(
         emit(record)
     else:
         say(door.found(record))
-        say(f"Kept for this model: {record['kept']}; a page with the frontier: {record['page']}")
+        say(f"A page with the frontier: {record['page']}")
+        say(f"Kept for this model: {record['kept']} (without this file the defaults count again)")
 
 
 def _folder(editor: str, model: str) -> str:
