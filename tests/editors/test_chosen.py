@@ -9,7 +9,6 @@ import pytest
 from monogram.bench.methods import Edited, methods
 from monogram.editors import chosen as room
 from monogram.editors.chosen import chosen, editor_for, keep
-from monogram.editors.intent import pool
 from monogram.editors.neuron import NeuronConfig
 from monogram.editors.registry import editor
 from monogram.editors.values import ValueConfig
@@ -18,10 +17,10 @@ from monogram.models.editable import EditableModel
 from monogram.personalizer import compile_monogram
 from monogram.preferences import Preference
 from tests import tiny
+from tests.editors import ground
 
 FOUND = {"layer": 2, "threshold": 0.15}
 QUICK: dict[str, Any] = {"check": False, "asks": 1, "advice": 1, "value": ValueConfig(steps=1, stop=0.0)}
-POOL = (*pool()[:12], *[entry for entry in pool() if not entry.owner][-12:])
 
 
 @pytest.fixture(autouse=True)
@@ -55,6 +54,12 @@ def test_what_is_asked_for_by_name_counts_first(em: EditableModel) -> None:
     assert method.settings["config"] == NeuronConfig(layer=1, threshold=0.15)
 
 
+def test_a_preset_is_taken_as_it_is(em: EditableModel) -> None:
+    keep(em.digest, "rome", {"settings": {"layer": 1}})
+    assert editor_for(em, "rome").config == editor("rome", layer=1).config
+    assert editor_for(em, "rome", preset="paper").config == editor("rome", preset="paper").config
+
+
 def test_the_yardstick_stays_the_same_edit_as_the_flagship(em: EditableModel) -> None:
     keep(em.digest, "neuron", {"settings": FOUND})
     assert editor_for(em, "neuron-plain").config == NeuronConfig(layer=2, threshold=0.15, fast=False)
@@ -64,10 +69,10 @@ def test_the_yardstick_stays_the_same_edit_as_the_flagship(em: EditableModel) ->
 
 
 @pytest.mark.parametrize("kind", ["llama", "gemma3_text"])
-def test_a_persons_delta_is_made_with_it_and_says_so(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    places = list(range(4)), list(range(4, 12)), list(range(12, 24))
-    monkeypatch.setattr("monogram.editors.intent.pool", lambda: POOL)
-    monkeypatch.setattr("monogram.editors.intent.contrast_of", lambda _: places)
+def test_a_persons_delta_is_made_with_it_and_says_so(
+    kind: str, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ground.put(monkeypatch, home)
     em, hiking = tiny.editable(kind), [Preference("hobby", "Hiking")]
     usual = compile_monogram(em, hiking, **QUICK)
     keep(em.digest, "neuron", {"settings": {"layer": 1, "threshold": 0.15}})

@@ -25,7 +25,7 @@ def made(candidate: Candidate) -> Neuron:
 @pytest.mark.parametrize("kind", ["llama", "gemma3_text", "gpt2"])
 @pytest.mark.usefixtures("little_ground")
 def test_a_candidate_fires_as_the_edited_neuron_does_to_the_bit(kind: str) -> None:
-    em, asked = tiny.editable(kind), order(2)
+    em, asked = tiny.editable(kind), order(1)
     tried = [Candidate(0, 0.0), Candidate(2, -0.15), Candidate(2, 0.15)]
     found = scan(em, made, tried, asked)
     plans = asked.plans()

@@ -37,6 +37,7 @@ def kill(what: str, done: int, total: int) -> None:
         raise Killed
 
 
+@pytest.mark.slow  # two searches with answers, and half of one
 @pytest.mark.usefixtures("little_ground")
 def test_killed_it_goes_on_to_the_same_choice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     em = tiny.editable(max_position_embeddings=1024)
