@@ -156,7 +156,7 @@ class Neuron:
         return {**self.detectors(ground, cluster), "residual": value.residual, "losses": losses}
 
     def detectors(self, ground: Ground, cluster: Cluster) -> dict[str, Tensor]:
-        """See `base.Detects`: the two readings and the constant."""
+        """See `base.Detects`: detector, start row and constant."""
         config = self.config
         return {
             "detector": ground.detector(cluster, strength=config.strength, margin=config.margin),
