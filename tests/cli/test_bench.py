@@ -59,6 +59,7 @@ def test_what_was_typed_reaches_the_benchmark(tmp_path: Path) -> None:
         "home": str(tmp_path),
         "data": ["x.json", "y"],
         "methods": ["none", "neuron"],
+        "settings": [],
         "models": ["a", "b"],
         "limit": None,
         "split": "test",
