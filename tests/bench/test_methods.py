@@ -12,7 +12,7 @@ import torch
 from monogram.bench import methods as room
 from monogram.bench.facts import fact
 from monogram.bench.items import Choice
-from monogram.bench.methods import Edited, Method, known, methods, set_by
+from monogram.bench.methods import Edited, Method, known, methods
 from monogram.bench.runner import run
 from monogram.bench.sources import Sources
 from monogram.bench.tasks.crosstalk import task as crosstalk
@@ -143,24 +143,6 @@ def test_a_states_digest_is_the_deltas_or_the_prompts(em: EditableModel) -> None
     told = reminder.prepare([fact(item())]).digest
     assert told == reminder.prepare([fact(item())]).digest
     assert told != reminder.prepare([]).digest == none.prepare([fact(item())]).digest
-
-
-def test_settings_are_words_and_reach_the_editor(em: EditableModel) -> None:
-    words = ["neuron.layer=3", "neuron.value=plain", "a.b.layers=[0.1, 2]", "rome.sequential=true"]
-    assert set_by(words) == {
-        "neuron": {"layer": 3, "value": "plain"},
-        "a.b": {"layers": (0.1, 2)},
-        "rome": {"sequential": True},
-    }
-    (made,) = methods(["rome"], em, [], set_by(["rome.synonyms=3", "rome.targets=different"]))
-    assert (made.settings["config"].synonyms, made.settings["config"].targets) == (3, "different")
-    assert made.settings["by_synonym"]
-    for word in ("synonyms=3", "memit.synonyms", "memit.=3", ".synonyms=3"):
-        with pytest.raises(InputError, match=r"Write METHOD\.FIELD=VALUE"):
-            set_by([word])
-    for stranger in ("rome", "none"):
-        with pytest.raises(InputError, match=f"Settings were given for {stranger}"):
-            methods(["none", "neuron"], em, [], {stranger: {"layer": 3}})
 
 
 def test_grace_is_measured_like_any_other(tmp_path: Path) -> None:

@@ -51,15 +51,15 @@ def told(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("told")
 def test_what_was_typed_reaches_the_benchmark(tmp_path: Path) -> None:
     words = ["--data", "x.json", "--data", "y", "--methods", "none,neuron", "--per-attribute", "4"]
-    words += ["--split", "test"]
+    words += ["--split", "test", "--set", "memit.synonyms=3", "--set", "grace.preset=paper"]
     words += ["--models", "a,b", "--seeds", "0,1", "--protocol", "paper", "--out", str(tmp_path)]
     found = json.loads(run("upqa,leak", *words, "--home", str(tmp_path), "--json").stdout)
     assert found == {
         "tasks": ["upqa", "leak"],
         "home": str(tmp_path),
         "data": ["x.json", "y"],
+        "settings": ["memit.synonyms=3", "grace.preset=paper"],
         "methods": ["none", "neuron"],
-        "settings": [],
         "models": ["a", "b"],
         "limit": None,
         "split": "test",

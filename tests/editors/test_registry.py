@@ -14,6 +14,7 @@ from tests import tiny
 
 BUILT_IN = (
     *("cluster", "neuron", "neuron-plain", "rome", "rome-sequential"),
+    *("memit", "emmet", "alphaedit", "grace"),
     *("ft-l", "ft-m", "lora", "adalora", "lora-neuron"),
 )
 

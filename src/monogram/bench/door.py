@@ -10,13 +10,14 @@ from monogram.bench import rescore
 from monogram.bench.calibration import page as calibrated
 from monogram.bench.calibration import search
 from monogram.bench.items import Choice
-from monogram.bench.methods import Method, chosen, set_by
+from monogram.bench.methods import Method, chosen
 from monogram.bench.methods import methods as methods_by_name
 from monogram.bench.protocol import Protocol
 from monogram.bench.report import page
 from monogram.bench.report.tables import figures, headings, table
 from monogram.bench.runner import Order, command_line, run_models
 from monogram.bench.session import Progress, Settings
+from monogram.bench.settings import set_by
 from monogram.bench.sources import Sources
 from monogram.bench.tasks.registry import tasks as tasks_by_name
 from monogram.endpoint import Line

@@ -6,12 +6,13 @@ import hashlib
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, is_dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from monogram.bench.facts import Fact
 from monogram.bench.gates import Gates, gates_of
 from monogram.bench.manifest import plain
+from monogram.bench.settings import seed_of, seeded
 from monogram.clusters.cluster import Cluster
 from monogram.clusters.expand import expand_all, expand_from_lists
 from monogram.delta import Delta
@@ -132,7 +133,7 @@ class Edited:
             "config": config,
             "similarity": SIMILARITY,
             "by_synonym": self.by_synonym,
-            **({} if (seed := _seed(config)) is None else {"seed": seed}),
+            **({} if (seed := seed_of(config)) is None else {"seed": seed}),
         }
 
     def prepare(self, facts: Sequence[Fact]) -> Prepared:
@@ -231,49 +232,9 @@ def methods(
             made.append(Prompted(prompting[name]))
         else:
             how = editor_for(model, name, **(settings or {}).get(name, {}))
-            how.config = _seeded(how.config, seed)
+            how.config = seeded(how.config, seed)
             made.append(Edited(model, how, asked, by_synonym=getattr(how.config, "synonyms", 1) > 1))
     return made
-
-
-def set_by(words: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """Settings from words like `memit.synonyms=3`: editor -> field -> value, JSON or else plain text.
-
-    Raises:
-        InputError: a word of another form.
-    """
-    found: dict[str, dict[str, Any]] = {}
-    for word in words:
-        where, equals, text = word.partition("=")
-        name, dot, field_name = where.strip().rpartition(".")
-        if not (name and dot and equals and field_name.isidentifier()):
-            raise InputError(
-                f"The setting {word!r} is not understood. Write METHOD.FIELD=VALUE, say memit.synonyms=3."
-            )
-        try:
-            value = json.loads(text)
-        except ValueError:
-            value = text
-        found.setdefault(name, {})[field_name] = tuple(value) if isinstance(value, list) else value
-    return found
-
-
-def _seeded(config: Any, seed: int) -> Any:
-    """An editor's configuration with this seed, its value step's too; as it is where nothing draws."""
-    if not is_dataclass(config) or isinstance(config, type):
-        return config
-    if hasattr(config, "seed"):
-        config = replace(config, seed=seed)
-    value = getattr(config, "value", None)
-    if hasattr(value, "seed"):
-        config = replace(config, value=_seeded(value, seed))
-    return config
-
-
-def _seed(config: Any) -> int | None:
-    """The seed of an editor's configuration, or of its value step; None where nothing draws."""
-    found = getattr(config, "seed", getattr(getattr(config, "value", None), "seed", None))
-    return None if found is None else int(found)
 
 
 def _unchanged(messages: Sequence[Message]) -> list[dict[str, str]]:
