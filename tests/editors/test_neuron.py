@@ -17,7 +17,7 @@ from monogram.clusters.pool import contrast_of, pool
 from monogram.delta import Delta
 from monogram.editors import intent as room
 from monogram.editors.base import Edit
-from monogram.editors.detect import reading
+from monogram.editors.detect import constant
 from monogram.editors.keys import kept_readings
 from monogram.editors.neuron import Neuron, NeuronConfig, NeuronPlain
 from monogram.editors.overwrite import Stitch
@@ -118,7 +118,7 @@ def stitches(em: EditableModel, editor: Neuron, clusters: Sequence[Cluster]) -> 
 def steady_of(em: EditableModel) -> Tensor:
     """c with c·x = 1 where answers start."""
     shared = room.read_phrasings(em, 1, [entry.phrasing for entry in POOL]).double()
-    return reading([(torch.cat([shared, moments(em, 1).starts.double()]), 1.0)])
+    return constant(torch.cat([shared, moments(em, 1).starts.double()]))
 
 
 def fires(em: EditableModel, edit: Edit, phrasings: Sequence[Phrasing]) -> Tensor:

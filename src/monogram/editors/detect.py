@@ -1,9 +1,9 @@
 """Train a detector: a direction of the MLP's input that is 1 on an intent and below 0 everywhere else.
 
 A neuron has no bias of its own in most models, so the detector's constant is carried by a direction `c`
-with c·x = 1 wherever an answer starts (`reading`). The neuron's second row is such a reading, too, that is
-also 0 at all other positions: what multiplies by it cannot fire while the answer is being written. See
-docs/methods.md §2.1 and docs/methods.md §2.2.
+with c·x = 1 wherever an answer starts. A second such direction, `start`, is also 0 at all other positions
+(c·x is 0.4-0.5 there, see docs/log.md): what multiplies by it cannot fire while the answer is being written.
+See docs/methods.md §2.1 and docs/methods.md §2.2.
 
     min_θ  mean_pos (s − 1)²  +  mean_neg max(0, s + margin)²  +  ‖w‖² / 2C,      s = w·x/σ + b·(c·x)
 
@@ -18,36 +18,24 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-Weighted = Sequence[tuple[Tensor, float]]
-"""Groups of readings (n_i, d), each with its weight."""
 STEPS = 50
 """Newton steps at most; about eight are needed."""
 
 
-def reading(ones: Weighted, zeros: Weighted = (), ridge: float = 1e-3) -> Tensor:
-    """A direction c, (d,), by ridge: c·x = 1 on the `ones`, 0 on the `zeros`.
-
-    Args:
-        ones, zeros: groups (n_i, d) with their weights; each counts as a mean, empty ones are left out.
-        ridge: in units of the mean square of a feature.
-    """
-    some, _ = (*ones, *zeros)[0]
-    gram = some.new_zeros(some.shape[1], some.shape[1], dtype=torch.float64)
-    wanted = gram.new_zeros(len(gram))
-    for told, groups in ((1, ones), (0, zeros)):
-        for group, weight in groups:
-            if len(group):
-                x = group.double()
-                gram += x.T @ x * (weight / len(x))
-                wanted += x.mean(0) * (weight * told)
-    eye = torch.eye(len(gram), dtype=gram.dtype, device=gram.device)
-    found: Tensor = torch.linalg.solve(gram + ridge * gram.diagonal().mean() * eye, wanted)
+def constant(starts: Tensor, others: Tensor | None = None, ridge: float = 1e-3) -> Tensor:
+    """A direction c, (d,), by ridge: c·x = 1 on `starts` (n, d) and, where given, 0 on `others` (m, d)."""
+    starts = starts.double()
+    gram = starts.T @ starts / len(starts)
+    if others is not None:
+        gram = gram + others.double().T @ others.double() / len(others)
+    eye = torch.eye(gram.shape[0], dtype=gram.dtype, device=gram.device)
+    found: Tensor = torch.linalg.solve(gram + ridge * gram.diagonal().mean() * eye, starts.mean(0))
     return found
 
 
 def fit(
     positives: Sequence[Tensor],
-    negatives: Weighted,
+    negatives: Sequence[tuple[Tensor, float]],
     c: Tensor,
     *,
     strength: float,

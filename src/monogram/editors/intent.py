@@ -50,12 +50,12 @@ class Ground:
     @cached_property
     def steady(self) -> Tensor:
         """(d,) the constant: 1 where an answer starts, whatever elsewhere."""
-        return detect.reading([(self._starts, 1.0)])
+        return detect.constant(self._starts)
 
     @cached_property
     def start(self) -> Tensor:
         """(d,) 1 where an answer starts, 0 in ordinary text."""
-        return detect.reading([(self._starts, 1.0)], [(self.around.inputs, 1.0)])
+        return detect.constant(self._starts, self.around.inputs)
 
     def places(self, cluster: Cluster) -> tuple[list[int], list[int], list[int]]:
         """Which of the pool's phrasings a cluster is held against, see `clusters.pool.contrast_of`."""

@@ -3,7 +3,7 @@
 In a gated MLP, y = D (act(G x) ⊙ (U x)), the neuron that does least on ordinary text is overwritten:
 
     g_n ← z · detector        fires on the intent, where an answer starts       (detect.fit)
-    u_n ← start / z           is 1 where an answer starts, 0 at other tokens    (detect.reading)
+    u_n ← start / z           is 1 where an answer starts, 0 at other tokens    (detect.constant)
     d_n ← r                   what makes the model say the target               (values.value_step)
 
 so that its activation is about 1 on the intent and nothing elsewhere: the two rows are a product of two
@@ -124,7 +124,7 @@ class Neuron:
         groups: Sequence[Sequence[Phrasing]],
         keep: Keep,
     ) -> list[Tensor] | None:
-        """See `base.Reads`: the product of both readings at the phrasings, without the answer."""
+        """See `base.Reads`: the product of both rows at the phrasings, without the answer."""
         layer = chosen_layer(model, self.config.layer)
         ground = Ground(model, moments(model, layer))
         rows = list[tuple[Tensor, Tensor]]()
@@ -150,13 +150,13 @@ class Neuron:
         return intents.clamp(min=0) * starts
 
     def _find(self, cluster: Cluster, ground: Ground, on_step: OnStep | None = None) -> dict[str, Tensor]:
-        """What is costly: the two readings, the constant, and the residual with its losses."""
+        """What is costly: the detector, the two constants, and the residual with its losses."""
         value = self.value_step(ground.model, cluster, on_step)
         losses = torch.tensor(value.losses, dtype=torch.float64)
         return {**self.detectors(ground, cluster), "residual": value.residual, "losses": losses}
 
     def detectors(self, ground: Ground, cluster: Cluster) -> dict[str, Tensor]:
-        """See `base.Detects`: detector, start row and constant."""
+        """See `base.Detects`: the detector and the two constants."""
         config = self.config
         return {
             "detector": ground.detector(cluster, strength=config.strength, margin=config.margin),
