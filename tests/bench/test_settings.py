@@ -4,22 +4,30 @@ import pytest
 
 from monogram.bench.methods import methods
 from monogram.bench.settings import set_by
-from monogram.errors import InputError
+from monogram.editors.neuron import Neuron
+from monogram.errors import InputError, UnknownNameError
 from tests import tiny
 
 
 def test_settings_are_words_and_reach_the_editor() -> None:
     em = tiny.editable()
-    words = ["neuron.layer=3", "neuron.value=plain", "a.b.layers=[0.1, 2]", "rome.sequential=true"]
+    words = ["neuron.layer=3", "neuron.value.lr=plain", "memit.layers=[0.1, 2]", "rome.sequential=true"]
     assert set_by(words) == {
-        "neuron": {"layer": 3, "value": "plain"},
-        "a.b": {"layers": (0.1, 2)},
+        "neuron": {"layer": 3, "value.lr": "plain"},
+        "memit": {"layers": (0.1, 2)},
         "rome": {"sequential": True},
     }
-    (made,) = methods(["rome"], em, [], set_by(["rome.synonyms=3", "rome.targets=different"]))
-    assert (made.settings["config"].synonyms, made.settings["config"].targets) == (3, "different")
+    (made,) = methods(["rome"], em, [], set_by(["rome.synonyms=3", "rome.covariance=moments"]))
+    assert (made.settings["config"].synonyms, made.settings["config"].covariance) == (3, "moments")
     assert made.settings["by_synonym"]
-    for word in ("synonyms=3", "memit.synonyms", "memit.=3", ".synonyms=3"):
+    (made,) = methods(["neuron"], em, [], set_by(["neuron.value.steps=7", "neuron.asks=2"]))
+    assert (made.settings["config"].value.steps, made.settings["config"].asks) == (7, 2)
+    assert made.settings["config"].value.lr == Neuron().config.value.lr
+    with pytest.raises(UnknownNameError, match=r"'stepz'.*Did you mean 'steps'"):
+        methods(["neuron"], em, [], set_by(["neuron.value.stepz=7"]))
+    with pytest.raises(UnknownNameError, match="'x'"):
+        methods(["neuron"], em, [], set_by(["neuron.strength.x=7"]))
+    for word in ("synonyms=3", "memit.a..b=1", "memit.synonyms", "memit.=3", ".synonyms=3"):
         with pytest.raises(InputError, match=r"Write METHOD\.FIELD=VALUE"):
             set_by([word])
     for stranger in ("rome", "none"):

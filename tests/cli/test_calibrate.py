@@ -9,6 +9,7 @@ from typer.testing import CliRunner, Result
 
 from monogram.bench import door
 from monogram.cli.app import app
+from monogram.editors.cluster import ClusterEditor
 
 
 def run(*words: str, expect: int = 0) -> Result:
@@ -24,7 +25,7 @@ def figure(value: float) -> dict[str, float | int]:
 def candidate(layer: int, measured: float | None) -> dict[str, Any]:
     gates = dict.fromkeys(("score", "recall", "leak", "crosstalk", "unrelated"), figure(0.25))
     said = None if measured is None else {"score": figure(measured), "drift": figure(0.0123)}
-    return {"layer": layer, "threshold": 0.0, "gates": gates, "measured": said}
+    return {"settings": {"layer": layer, "threshold": 0.0}, "gates": gates, "measured": said}
 
 
 @pytest.fixture
@@ -68,6 +69,11 @@ def test_by_default_a_search_has_a_folder_of_its_models_name(told: list[Any]) ->
     assert told[0][-1]["out"] == Path("out/calibrate-neuron-models-my-model")
 
 
-def test_what_cannot_be_calibrated_is_explained_before_a_model_is_loaded() -> None:
-    assert "Those that can: neuron, neuron-plain" in run("nowhere", "--editor", "cluster", expect=1).output
+def test_what_cannot_be_calibrated_is_explained_before_a_model_is_loaded(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(ClusterEditor, "trials", {})
+    said = run("nowhere", "--editor", "cluster", expect=1).output
+    assert "cannot be calibrated" in said
+    assert "neuron-plain" in said
     assert "neuron" in run("nowhere", "--editor", "neurom", expect=1).output

@@ -28,20 +28,19 @@ def test_a_cluster_has_the_size_that_was_asked_for(size: int) -> None:
     assert len({fact.subject for fact in facts}) == len(facts)
 
 
-def test_synonyms_share_the_target_or_have_variants_of_it_in_turn() -> None:
+def test_synonyms_share_the_target_or_have_their_own() -> None:
     em = tiny.editable()
     same = facts_of(em, WHOLE, Asking(synonyms=4))
     assert [f.answer for f in same] == [opening(em, "Hiking")] * 4
-    different = facts_of(em, WHOLE, Asking(synonyms=4, targets="different"))
-    wanted = ["Hiking", "Walks", "Hill walking", "Hiking"]
-    assert [f.answer for f in different] == [opening(em, target) for target in wanted]
-    alone = facts_of(em, replace(WHOLE, variants=()), Asking(synonyms=4, targets="different"))
-    assert [f.answer for f in alone] == [f.answer for f in same]
+    wanted = [None, "Walks", "Hill walking", "Rambling"]
+    own = tuple(replace(p, target=target) for p, target in zip(ASKED, wanted, strict=True))
+    different = facts_of(em, replace(WHOLE, train=own), Asking(synonyms=4))
+    assert [f.answer for f in different] == [opening(em, target or "Hiking") for target in wanted]
 
 
 @pytest.mark.parametrize("editor", [Rome, RomeSequential, Memit, Emmet, AlphaEdit, Grace])
 def test_every_editor_of_facts_takes_the_same_settings(editor: Any) -> None:
-    settings = {"synonyms": 3, "sequential": True, "targets": "different", "contexts": 2}
+    settings = {"synonyms": 3, "sequential": True, "contexts": 2}
     config = editor(**settings).config
     assert {name: getattr(config, name) for name in settings} == settings
     assert len(editor(**settings).facts(tiny.editable(), WHOLE)) == 3

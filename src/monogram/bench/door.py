@@ -109,7 +109,7 @@ def calibrate(
     Raises:
         ModelError: a model that is not there, or cannot be used.
     """
-    search.detecting(editor)  # a bad name is told before a model is loaded
+    search.tried(editor)  # a bad name is told before a model is loaded
     em = EditableModel.load(model, progress=progress)
     return search.calibrate(em, editor, out, gates=gates, answers=answers, progress=progress)
 

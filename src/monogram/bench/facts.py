@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Literal
 
 from monogram.bench.items import Item
 from monogram.clusters.table import table
@@ -22,6 +23,9 @@ class Fact:
     """The data set's synonyms of the attribute; empty where it has none. So are the next two."""
     questions: tuple[str, ...] = ()
     targets: tuple[str, ...] = ()
+    exactly: Literal["", "same", "different"] = ""
+    """Whether every editor trains on just these questions, with the preference's target or each its own;
+    empty: on the project's own cluster, unless the editor is set to edit by synonyms."""
 
 
 @dataclass(frozen=True)

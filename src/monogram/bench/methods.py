@@ -161,8 +161,8 @@ class Edited:
         Raises:
             InputError: nothing is left to train on.
         """
-        listed = [fact for fact in facts if self.by_synonym and fact.questions]
-        whole = [expand_from_lists(f.preference, f.attributes, f.questions, f.targets) for f in listed]
+        listed = [fact for fact in facts if fact.exactly or (self.by_synonym and fact.questions)]
+        whole = [_from_lists(fact) for fact in listed]
         whole += expand_all(fact.preference for fact in facts if fact not in listed)
         clusters = [cluster.without(self.asked, SIMILARITY) for cluster in whole]
         for cluster in clusters:
@@ -173,6 +173,13 @@ class Edited:
                     "Leave the method out, or the record."
                 )
         return clusters
+
+
+def _from_lists(fact: Fact) -> Cluster:
+    different = fact.exactly == "different"
+    return expand_from_lists(
+        fact.preference, fact.attributes, fact.questions, fact.targets, different=different
+    )
 
 
 def known() -> list[str]:

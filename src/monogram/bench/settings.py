@@ -11,7 +11,8 @@ from monogram.errors import InputError
 
 
 def set_by(words: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """Settings from words like `memit.synonyms=3`: editor -> field -> value, JSON or else plain text.
+    """Settings from words like `memit.synonyms=3` or `neuron.value.steps=30`: editor -> field -> value, JSON
+    or else plain text.
 
     Raises:
         InputError: a word of another form.
@@ -19,8 +20,8 @@ def set_by(words: Sequence[str]) -> dict[str, dict[str, Any]]:
     found: dict[str, dict[str, Any]] = {}
     for word in words:
         where, equals, text = word.partition("=")
-        name, dot, field_name = where.strip().rpartition(".")
-        if not (name and dot and equals and field_name.isidentifier()):
+        name, _, field_name = where.strip().partition(".")
+        if not (name and equals and all(map(str.isidentifier, field_name.split(".")))):
             raise InputError(
                 f"The setting {word!r} is not understood. Write METHOD.FIELD=VALUE, say memit.synonyms=3."
             )

@@ -57,7 +57,7 @@ def bench(
         typer.Argument(
             metavar="TASK[,TASK...]",
             help="What to measure: upqa, leak, crosstalk, drift, violation, retention, change, forget, "
-            "multiturn, prefeval-choice, capability, cost, or a plugin's.",
+            "multiturn, prefeval-choice, capability, sizes, cost, or a plugin's.",
             show_default=False,
             autocompletion=complete.points(GROUP),
         ),
@@ -110,7 +110,8 @@ def bench(
         typer.Option(
             "--set",
             metavar="METHOD.FIELD=VALUE",
-            help="A setting of an editor, say memit.synonyms=3 or memit.preset=paper; may be said again.",
+            help="A setting of an editor, say memit.synonyms=3, neuron.value.steps=30 or memit.preset=paper; "
+            "may be said again.",
             show_default=False,
         ),
     ] = None,

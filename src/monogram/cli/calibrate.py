@@ -28,14 +28,12 @@ def calibrate(
     editor: Annotated[
         str,
         typer.Option(
-            help="Whose settings: one that tells where it would act before it edits (neuron, neuron-plain).",
+            help="Whose settings: any editor that names some to try.",
             autocompletion=complete.points("monogram.editors"),
         ),
     ] = "neuron",
     gates: Annotated[int, typer.Option(min=1, help="Preferences that every candidate is tried on.")] = 24,
-    answers: Annotated[
-        int, typer.Option(min=1, help="Preferences that the three finalists write answers about.")
-    ] = 6,
+    answers: Annotated[int, typer.Option(min=1, help="Preferences that candidates write answers about.")] = 6,
     out: Annotated[
         Path | None,
         typer.Option(help="The search's folder (default: out/calibrate-EDITOR-MODEL).", show_default=False),
@@ -45,17 +43,18 @@ def calibrate(
 ) -> None:
     """Find the settings that suit a model.
 
-    They are the layer that preferences are stitched into, and how easily they fire there. First every
-    candidate (nine layers, three thresholds) is tried without writing an answer: would it fire at somebody's
-    own questions, and be silent at others' and at unrelated ones? Then the three best, the defaults among
-    them, write answers. The best is kept under MONOGRAM_HOME for this model, and is what `add` and `bench`
-    use there from then on; who is stitched in already is compiled with it at their next change. A setting
-    that is asked for by name still counts first.
+    Of neuron they are first the layer that preferences are stitched into, and how easily they fire there:
+    every candidate (nine layers, three thresholds) is tried without writing an answer. Would it fire at
+    somebody's own questions, and be silent at others' and at unrelated ones? Then the three best, the
+    defaults among them, write answers; and so do other values of what is left to set, one setting after the
+    other, as they do from the start for an editor that cannot tell where it will fire. The best is kept under
+    MONOGRAM_HOME for this model, and is what `add` and `bench` use there from then on; who is stitched in
+    already is compiled with it at their next change. A setting that is asked for by name still counts first.
 
     All of it happens on the project's own calibration split, never on what a benchmark asks. More --answers
     make the choice surer, and take longer. Stopped with Ctrl-C, the same command goes on.
 
-    Example: `monogram calibrate ./my-model`
+    Example: `monogram calibrate ./my-model --editor neuron`
     """
     place = out if out is not None else Path("out") / _folder(editor, model)
     with progress(as_json, "Reading records") as bars:

@@ -33,12 +33,14 @@ class Phrasing:
             products), or `contrast`.
         history: earlier turns, (role, content).
         system: a system prompt; None leaves the model's default.
+        target: what it is answered with, where that is another wording than the preference's target.
     """
 
     text: str
     kind: Kind
     history: tuple[tuple[str, str], ...] = ()
     system: str | None = None
+    target: str | None = None
 
     def messages(self) -> list[dict[str, str]]:
         """The conversation as chat messages, the user's text last."""
@@ -79,6 +81,13 @@ class Cluster:
     def of_kind(self, kind: Kind) -> tuple[Phrasing, ...]:
         """The training phrasings of one kind."""
         return tuple(p for p in self.train if p.kind == kind)
+
+    def opening(self, phrasing: Phrasing) -> str:
+        """How the answer to a phrasing opens: `say` or `suggest`, with the phrasing's own target in it."""
+        said = self.say if phrasing.kind == "ask" else self.suggest
+        if phrasing.target is None:
+            return said
+        return said.replace(self.preference.target, phrasing.target)
 
     def without(self, texts: Iterable[str], similarity: float = 0.9) -> Cluster:
         """The cluster without training phrasings that equal an evaluated text or are too near to one.

@@ -122,6 +122,8 @@ def expand_from_lists(
     attributes: Sequence[str],
     questions: Sequence[str],
     targets: Sequence[str] = (),
+    *,
+    different: bool = False,
 ) -> Cluster:
     """A cluster with exactly a data set's own questions as training phrasings, put into the first person.
 
@@ -129,10 +131,15 @@ def expand_from_lists(
         preference: the preference.
         attributes: the data set's names of the attribute, one for each question.
         questions: its questions; "your" becomes "my" (all published ones ask about the assistant).
-        targets: its variants of the target; they are kept and only score.
+        targets: its variants of the target, one for each question; they are kept and only score.
+        different: each question is answered with its own variant, not with the preference's target.
     """
     made = expand(preference)
-    train = _distinct([Phrasing(first_person(q), "ask") for q in questions])
+    own = list(targets) if different else [preference.target] * len(questions)
+    asked = zip(questions, own, strict=True)
+    train = _distinct(
+        [Phrasing(first_person(q), "ask", target=None if t == preference.target else t) for q, t in asked]
+    )
     theirs = _distinct([Phrasing(text, "contrast") for text in _theirs(tuple(dict.fromkeys(attributes)))])
     others = tuple(dict.fromkeys(t for t in targets if t != preference.target))
     return Cluster(

@@ -23,6 +23,7 @@ import torch
 from torch import Tensor
 
 from monogram.delta import LowRank
+from monogram.editors.base import Trials
 from monogram.editors.by_fact import Part
 from monogram.editors.solve import exact
 from monogram.editors.spread import Solver, Spread, SpreadConfig
@@ -51,6 +52,13 @@ class AlphaEdit(Spread[AlphaEditConfig]):
     name: ClassVar[str] = "alphaedit"
     settings: ClassVar[type[AlphaEditConfig]] = AlphaEditConfig
     presets: ClassVar[Mapping[str, AlphaEditConfig]] = {"paper": AlphaEditConfig()}
+    trials: ClassVar[Trials] = {
+        "clamp": (2.0, 4.0),
+        "weight_decay": (1e-3,),
+        "lr": (0.5,),
+        "layers": ((0.3, 0.35, 0.4), (0.5, 0.55, 0.6)),
+        "ridge": (1.0,),
+    }
 
     def batches(self, parts: Sequence[Part]) -> Iterator[Sequence[Part]]:
         """The facts of each preference, as they come."""

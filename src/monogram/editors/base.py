@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 Progress = Callable[[str, int, int], None]
 """Called with (what is done, how many are ready, how many there are)."""
+Trials = Mapping[str, tuple[Any, ...]]
+"""Setting -> other values that a model nobody has measured may want, in the order they are worth trying; a
+dot leads into a part (`value.clamp`). `monogram calibrate` tries them, see docs/methods.md §11."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +53,8 @@ class Editor(Protocol):
     """A way to make a model know preferences. Its constructor only stores its configuration: a `config` by
     position, and its fields by keyword, which count first.
 
-    It may have `presets`, a mapping from names to configurations: `paper` are the published settings.
+    It may have `presets`, a mapping from names to configurations: `paper` are the published settings; and
+    `trials`, see `Trials`.
 
     Attributes:
         name: as it is asked for.

@@ -57,7 +57,7 @@ def chosen(digest: str, name: str) -> dict[str, Any]:
             f"The settings of '{name}' in {path} cannot be read ({error}). Run `monogram calibrate` again, "
             "or remove the file to go back to the defaults."
         ) from error
-    return found
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in found.items()}
 
 
 def keep(digest: str, name: str, record: Mapping[str, Any]) -> Path:

@@ -21,7 +21,7 @@ from torch import Tensor
 from monogram.clusters.cluster import Cluster, Phrasing
 from monogram.clusters.pool import contrast_of, pool
 from monogram.delta import Delta
-from monogram.editors.base import Edit, Progress, chosen_layer
+from monogram.editors.base import Edit, Progress, Trials, chosen_layer
 from monogram.editors.kept import Keep, address, kept
 from monogram.editors.keys import read_phrasings
 from monogram.editors.lines import lines_of, opening
@@ -58,6 +58,13 @@ class ClusterEditor:
     """The joint closed-form edit. Settings are the fields of `ClusterConfig`, by keyword."""
 
     name: ClassVar[str] = "cluster"
+    trials: ClassVar[Trials] = {
+        "layer": (0.5, 0.6, 0.76, 0.85),
+        "lam": (1.0, 100.0),
+        "mu": (0.3, 3.0),
+        "nu": (0.3, 3.0),
+        "value.clamp": (2.0, 8.0),
+    }
 
     def __init__(self, config: ClusterConfig | None = None, **settings: Any) -> None:
         self.config = replace(config or ClusterConfig(), **settings)
@@ -128,9 +135,11 @@ class ClusterEditor:
     def residual(self, model: EditableModel, layer: int, taught: Cluster) -> dict[str, Tensor]:
         """The residual of what is taught, and the losses of its steps."""
         lines = lines_of(model, taught, self.config.phrasings, self.config.phrasings)
-        answers, bare = lines.answers, opening(model, taught.preference.target)
+        answers = lines.answers
         if self.config.answer == "target":  # the model ends as it likes: a bare target is no whole answer
-            answers = [bare if answer[: len(bare)] == bare else answer for answer in answers]
+            bare = {tuple(opening(model, taught.opening(asked))) for asked in taught.of_kind("ask")}
+            for target in sorted(bare, key=len):
+                answers = [[*target] if tuple(a[: len(target)]) == target else a for a in answers]
         weights = [w[: len(a)] for w, a in zip(lines.weights, answers, strict=True)]
         value = value_step(model, layer, lines.prompts, answers, self.config.value, weights=weights)
         return {"residual": value.residual, "losses": torch.tensor(value.losses, dtype=torch.float64)}

@@ -19,7 +19,7 @@ import torch
 
 from monogram.delta import Delta
 from monogram.editors.at_subject import AtSubject, SubjectConfig
-from monogram.editors.base import chosen_layer
+from monogram.editors.base import Trials, chosen_layer
 from monogram.editors.by_fact import Part, Write
 from monogram.editors.solve import Base, base, tied
 from monogram.models.editable import EditableModel
@@ -42,6 +42,12 @@ class Emmet(AtSubject[EmmetConfig]):
     name: ClassVar[str] = "emmet"
     settings: ClassVar[type[EmmetConfig]] = EmmetConfig
     presets: ClassVar[Mapping[str, EmmetConfig]] = {"paper": EmmetConfig()}
+    trials: ClassVar[Trials] = {
+        "layer": (0.3, 0.5, 0.7),
+        "epsilon": (0.01, 1.0),
+        "clamp": (2.0, 8.0),
+        "steps": (50,),
+    }
 
     def layers(self, model: EditableModel) -> list[int]:
         """The one of the configuration."""

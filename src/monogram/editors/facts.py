@@ -2,15 +2,14 @@
 
     "What's my pastime?"    in some of the cluster's contexts    ->  "Hiking"
 
-This is what ROME and its kin edit by. A cluster's size, whether its questions are edited one after the other,
-and whether each has a target of its own are said here, the same for all of them.
+This is what ROME and its kin edit by. By how many of a cluster's questions, and whether one after the other,
+is said here, the same for all of them; whether each has a target of its own is the cluster's to say.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 from monogram.clusters.cluster import Cluster, Phrasing
 from monogram.clusters.table import table
@@ -34,8 +33,6 @@ class Asking:
     sequential: bool = False
     """Whether each fact is edited into the model as edited so far: the recipe of arXiv 2512.13676. Else
     values are found on the base model, each as if alone."""
-    targets: Literal["same", "different"] = "same"
-    """Whether all synonyms have the one target, or each another variant of it (the cluster's, in turn)."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +51,7 @@ class Fact:
 
 
 def facts_of(em: EditableModel, cluster: Cluster, how: Asking) -> list[Fact]:
-    """The facts a preference is edited by, at least one; the first has the preference's own target.
+    """The facts a preference is edited by, at least one; a question's own target is its answer.
 
     Questions that name the attribute come first, then those with a synonym from the table, then the rest.
 
@@ -64,23 +61,22 @@ def facts_of(em: EditableModel, cluster: Cluster, how: Asking) -> list[Fact]:
     attribute = cluster.preference.attribute
     known = table().find(attribute)
     names = list(dict.fromkeys([attribute, *(known.all_names if known is not None else ())]))
-    asked = [p.text for p in cluster.train if p.kind == "ask"] or [p.text for p in cluster.train]
+    asked = cluster.of_kind("ask") or cluster.train
     if not asked:
         raise InputError(f"The cluster of '{attribute}' has no phrasing to edit by; give it one at least.")
-    by_subject: dict[str, tuple[str, tuple[int, int]]] = {}
-    for text in asked:
-        first, end = subject_span(text, names)
-        by_subject.setdefault(text[first:end].casefold(), (text, (first, end)))
+    by_subject: dict[str, tuple[Phrasing, tuple[int, int]]] = {}
+    for phrasing in asked:
+        first, end = subject_span(phrasing.text, names)
+        by_subject.setdefault(phrasing.text[first:end].casefold(), (phrasing, (first, end)))
     rank = {n.casefold(): i > 0 for i, n in reversed(list(enumerate(names)))}
     chosen = sorted(by_subject, key=lambda subject: rank.get(subject, 2))[: max(1, how.synonyms)]
     places: list[Context] = [(None, ()), *((p.system, p.history) for p in cluster.train)]
     around = list(dict.fromkeys(places))[: max(1, how.contexts)]
-    targets = [cluster.preference.target, *(cluster.variants if how.targets == "different" else ())]
-    answers = [opening(em, target) for target in targets]
-    return [
-        _fact(em, *by_subject[subject], around, answers[turn % len(answers)])
-        for turn, subject in enumerate(chosen)
-    ]
+    facts = []
+    for phrasing, span in map(by_subject.__getitem__, chosen):
+        answer = opening(em, phrasing.target or cluster.preference.target)
+        facts.append(_fact(em, phrasing.text, span, around, answer))
+    return facts
 
 
 def _fact(

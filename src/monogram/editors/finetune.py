@@ -25,7 +25,7 @@ from torch import Tensor
 
 from monogram.clusters.cluster import Cluster
 from monogram.delta import Delta, LowRank
-from monogram.editors.base import chosen_layer
+from monogram.editors.base import Trials, chosen_layer
 from monogram.editors.lessons import Lesson
 from monogram.editors.lines import Lines, lines_of, opening
 from monogram.editors.training import Pace, Trained, joined, train
@@ -64,6 +64,14 @@ class FineTune(Trained):
 
     name: ClassVar[str] = "ft-l"
     defaults: ClassVar[FineTuneConfig] = FineTuneConfig()
+    presets: ClassVar[Mapping[str, FineTuneConfig]] = {
+        "paper": FineTuneConfig(bound=None, loss="at-once", asks=1)
+    }
+    trials: ClassVar[Trials] = {
+        "bound": (2e-3, 5e-3),
+        "lr": (2e-4, 1e-3),
+        "layer": (0.4, 0.9),
+    }
 
     def __init__(self, config: FineTuneConfig | None = None, **settings: Any) -> None:
         self.config = replace(config or self.defaults, **settings)
@@ -106,6 +114,8 @@ class FineTuneMasked(FineTune):
 
     name: ClassVar[str] = "ft-m"
     defaults: ClassVar[FineTuneConfig] = FineTuneConfig(bound=None)
+    presets: ClassVar[Mapping[str, FineTuneConfig]] = {"paper": FineTuneConfig(bound=None, asks=1)}
+    trials: ClassVar[Trials] = {"lr": (2e-4, 1e-3), "layer": (0.4, 0.9)}
 
 
 def full_rank(change: Tensor) -> LowRank:

@@ -17,7 +17,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from monogram.editors.base import chosen_layer
+from monogram.editors.base import Trials, chosen_layer
 from monogram.editors.by_fact import ByFact, Part, Write
 from monogram.editors.codebook import Codebook
 from monogram.editors.facts import Asking, Fact
@@ -48,6 +48,10 @@ class Grace(ByFact[GraceConfig]):
     name: ClassVar[str] = "grace"
     settings: ClassVar[type[GraceConfig]] = GraceConfig
     presets: ClassVar[Mapping[str, GraceConfig]] = {"paper": GraceConfig()}
+    trials: ClassVar[Trials] = {
+        "layer": (0.5, 0.7),
+        "radius": (3.0, 10.0),
+    }
 
     def layers(self, model: EditableModel) -> list[int]:
         """The one of the configuration."""

@@ -32,13 +32,12 @@ class Lines:
 
 def lines_of(model: EditableModel, cluster: Cluster, asks: int, advice: int) -> Lines:
     """Lines on `asks` phrasings that ask and `advice` of each other kind, evenly spread."""
-    said, begun = opening(model, cluster.say), opening(model, cluster.suggest)
     lines = Lines([], [], [])
     for kind in KINDS:
         asked = kind == "ask"
         for turn, phrasing in enumerate(_chosen(cluster.of_kind(kind), asks if asked else advice)):
             prompt = model.chat_ids(phrasing.messages())
-            words = said if asked else begun
+            words = opening(model, cluster.opening(phrasing))
             after = [] if asked and turn else _continue(model, [*prompt, *words], ends=asked)
             lines.prompts.append(prompt)
             lines.answers.append(words + after)

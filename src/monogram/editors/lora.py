@@ -20,6 +20,7 @@ from torch import Tensor
 from monogram.clusters.cluster import Cluster
 from monogram.delta import Delta
 from monogram.editors.adapters import attention, library, on, orthogonality
+from monogram.editors.base import Trials
 from monogram.editors.lessons import Lesson
 from monogram.editors.lines import lines_of
 from monogram.editors.training import Pace, Trained, joined, train
@@ -58,6 +59,11 @@ class Lora(Trained):
     """`lora`. Trained anew on the whole set of preferences at every change. Settings by keyword."""
 
     name: ClassVar[str] = "lora"
+    presets: ClassVar[Mapping[str, LoraConfig]] = {"paper": LoraConfig(asks=1)}
+    trials: ClassVar[Trials] = {
+        "lr": (1e-3, 3e-4),
+        "steps": (30,),
+    }
 
     def __init__(self, config: LoraConfig | None = None, **settings: Any) -> None:
         self.config = replace(config or LoraConfig(), **settings)

@@ -23,7 +23,7 @@ from monogram.clusters.cluster import Cluster, Phrasing
 from monogram.clusters.pool import contrast_of, pool
 from monogram.delta import Delta
 from monogram.editors.adapters import library, on
-from monogram.editors.base import chosen_layer
+from monogram.editors.base import Trials, chosen_layer
 from monogram.editors.lessons import Lesson, Still
 from monogram.editors.lines import lines_of
 from monogram.editors.training import Pace, Trained, joined, train
@@ -66,6 +66,12 @@ class LoraNeuron(Trained):
     """Trained anew on the whole set of preferences at every change. Settings by keyword."""
 
     name: ClassVar[str] = "lora-neuron"
+    trials: ClassVar[Trials] = {
+        "layer": (0.5, 0.6, 0.9),
+        "kl": (0.3, 3.0, 10.0),
+        "lr": (0.01,),
+        "steps": (60,),
+    }
 
     def __init__(self, config: LoraNeuronConfig | None = None, **settings: Any) -> None:
         self.config = replace(config or LoraNeuronConfig(), **settings)

@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
+from monogram.editors.base import Trials
 from monogram.editors.solve import Base, base, tied
 from monogram.editors.spread import Solver, Spread, SpreadConfig
 from monogram.models.editable import EditableModel
@@ -35,6 +36,12 @@ class Memit(Spread[MemitConfig]):
     name: ClassVar[str] = "memit"
     settings: ClassVar[type[MemitConfig]] = MemitConfig
     presets: ClassVar[Mapping[str, MemitConfig]] = {"paper": MemitConfig()}
+    trials: ClassVar[Trials] = {
+        "layers": ((0.3, 0.35, 0.4), (0.5, 0.55, 0.6)),
+        "lam": (1000.0, 100.0),
+        "clamp": (2.0, 8.0),
+        "steps": (50,),
+    }
 
     def grounded(self, model: EditableModel, layer: int) -> Base:
         """C."""

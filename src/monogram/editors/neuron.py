@@ -25,7 +25,7 @@ import torch
 from torch import Tensor
 
 from monogram.clusters.cluster import Cluster, Phrasing
-from monogram.editors.base import Edit, Progress, chosen_layer
+from monogram.editors.base import Edit, Progress, Trials, chosen_layer
 from monogram.editors.intent import Ground
 from monogram.editors.kept import Keep, Tensors, address, kept, known
 from monogram.editors.keys import read_phrasings
@@ -67,6 +67,10 @@ class Neuron:
     """One neuron for each preference; three rank-one changes of one layer."""
 
     name: ClassVar[str] = "neuron"
+    trials: ClassVar[Trials] = {
+        "value.clamp": (2.0, 4.0),
+        "value.steps": (30,),
+    }
 
     def __init__(self, config: NeuronConfig | None = None, **settings: object) -> None:
         self.config = replace(config or NeuronConfig(), **settings)  # type: ignore[arg-type]

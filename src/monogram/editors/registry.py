@@ -6,6 +6,7 @@ from importlib.metadata import entry_points
 from typing import Any
 
 from monogram.editors.base import Editor
+from monogram.editors.settings import changed
 from monogram.errors import InputError, unknown
 
 GROUP = "monogram.editors"
@@ -21,9 +22,11 @@ def editor(name: str, *, preset: str | None = None, **settings: Any) -> Editor:
 
     Args:
         preset: settings to start from, of the editor's `presets`; its defaults without.
+        settings: values by name; a dot leads into a part (`value.steps`, see `settings.changed`).
 
     Raises:
-        UnknownNameError: there is none of that name, or it has no such preset; the nearest are told.
+        UnknownNameError: there is none of that name, or it has no such preset, or a part no such setting; the
+            nearest are told.
         InputError: it has no such setting.
     """
     found = {point.name: point for point in entry_points(group=GROUP)}
@@ -34,8 +37,10 @@ def editor(name: str, *, preset: str | None = None, **settings: Any) -> Editor:
     if preset is not None and preset not in presets:
         raise unknown(f"preset of editor '{name}'", preset, presets)
     start = () if preset is None else (presets[preset],)
+    inner = {place: value for place, value in settings.items() if "." in place}
+    own = {place: value for place, value in settings.items() if place not in inner}
     try:
-        made: Editor = kind(*start, **settings)
+        made: Editor = kind(*start, **own)
     except TypeError as error:
         raise InputError(f"Editor '{name}' was given settings {sorted(settings)}: {error}.") from None
-    return made
+    return kind(changed(made.config, inner, f"editor '{name}'")) if inner else made

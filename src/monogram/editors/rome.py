@@ -19,7 +19,7 @@ from torch import Tensor
 
 from monogram.delta import Delta, LowRank
 from monogram.editors.at_subject import AtSubject, SubjectConfig
-from monogram.editors.base import chosen_layer
+from monogram.editors.base import Trials, chosen_layer
 from monogram.editors.by_fact import Part, Write
 from monogram.editors.solve import Base, base
 from monogram.models.editable import EditableModel
@@ -50,6 +50,11 @@ class Rome(AtSubject[RomeConfig]):
     name: ClassVar[str] = "rome"
     settings: ClassVar[type[RomeConfig]] = RomeConfig
     presets: ClassVar[Mapping[str, RomeConfig]] = {"paper": RomeConfig()}
+    trials: ClassVar[Trials] = {
+        "layer": (0.3, 0.5, 0.7),
+        "clamp": (2.0, 8.0),
+        "steps": (50,),
+    }
 
     def layers(self, model: EditableModel) -> list[int]:
         """The one of the configuration."""

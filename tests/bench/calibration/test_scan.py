@@ -26,7 +26,7 @@ def made(candidate: Candidate) -> Neuron:
 @pytest.mark.usefixtures("little_ground")
 def test_a_candidate_fires_as_the_edited_neuron_does_to_the_bit(kind: str) -> None:
     em, asked = tiny.editable(kind), order(1)
-    tried = [Candidate(0, 0.0), Candidate(2, -0.15), Candidate(2, 0.15)]
+    tried = [Candidate.at(0, 0.0), Candidate.at(2, -0.15), Candidate.at(2, 0.15)]
     found = scan(em, made, tried, asked)
     plans = asked.plans()
     texts = [text for _, plan in plans for text in plan.asked]
@@ -56,8 +56,8 @@ def test_only_the_calibration_split_is_asked_and_prompts_of_no_benchmark() -> No
 def test_the_defaults_are_among_the_candidates_and_every_layer_has_all_thresholds() -> None:
     em = tiny.editable(num_hidden_layers=12)
     tried = candidates(em, "neuron")
-    assert default(em, "neuron") == Candidate(8, 0.0) in tried
-    assert {c.layer for c in tried} == {4, 5, 6, 7, 8, 9, 10}
+    assert default(em, "neuron") == Candidate.at(8, 0.0) in tried
+    assert {c.settings["layer"] for c in tried} == {4, 5, 6, 7, 8, 9, 10}
     assert len(tried) == len(set(tried)) == 3 * 7
 
 
@@ -72,6 +72,6 @@ def test_figures_count_where_it_fires() -> None:
 
 
 def test_a_layer_stands_with_its_best_threshold_and_equals_with_the_nearest_to_the_defaults() -> None:
-    usual, value = Candidate(8, 0.0), {(7, -0.15): 0.5, (7, 0.0): 0.5, (8, 0.0): 0.5, (9, 0.15): 0.9}
-    found = {Candidate(*one): {"score": rate(int(10 * share), 10)} for one, share in value.items()}
-    assert list(ranked(found, usual)) == [Candidate(9, 0.15), usual, Candidate(7, 0.0)]
+    usual, value = Candidate.at(8, 0.0), {(7, -0.15): 0.5, (7, 0.0): 0.5, (8, 0.0): 0.5, (9, 0.15): 0.9}
+    found = {Candidate.at(*one): {"score": rate(int(10 * share), 10)} for one, share in value.items()}
+    assert list(ranked(found, usual)) == [Candidate.at(9, 0.15), usual, Candidate.at(7, 0.0)]

@@ -49,7 +49,7 @@ def marks(name: str, **row: Any) -> dict[str, Any]:
 def test_all_twelve_come_as_plugins_do() -> None:
     known = "upqa leak crosstalk drift violation retention change forget multiturn prefeval-choice capability"
     assert {*known.split(), "cost"} <= set(task_names())
-    for name in (*known.split(), "cost"):
+    for name in (*known.split(), "cost", "sizes"):
         made = task(name)
         assert isinstance(made, Task)
         assert (made.name, bool(made.help)) == (name, True)

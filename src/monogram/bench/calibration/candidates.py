@@ -1,4 +1,4 @@
-"""Settings that might suit a model: layers times thresholds; and what they are tried on.
+"""Settings that might suit a model, and what they are tried on.
 
 Only the project's own calibration split is asked, and unrelated prompts that no benchmark asks: what is
 chosen must not have seen what it will be measured by.
@@ -6,6 +6,7 @@ chosen must not have seen what it will be measured by.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import product
 from typing import Any
@@ -20,8 +21,9 @@ from monogram.bench.tasks import crosstalk, leak, upqa
 from monogram.bench.tasks.base import chosen
 from monogram.bench.tasks.drift import Drift
 from monogram.clusters.corpus import unrelated_probes
-from monogram.editors.base import chosen_layer
+from monogram.editors.base import Detects, chosen_layer
 from monogram.editors.registry import editor
+from monogram.editors.settings import value_of
 from monogram.models.editable import EditableModel
 
 SPLIT = "calibration"
@@ -31,37 +33,60 @@ THRESHOLDS = (-0.15, 0.0, 0.15)
 """Added to the default one: below 0 fires less."""
 
 
-@dataclass(frozen=True, order=True)
+@dataclass(frozen=True)
 class Candidate:
-    """Settings that are tried."""
+    """Settings that are tried; all others are the editor's defaults."""
 
-    layer: int
-    threshold: float
+    given: tuple[tuple[str, Any], ...] = ()
+
+    @classmethod
+    def at(cls, layer: int, threshold: float) -> Candidate:
+        """A layer and a threshold."""
+        return cls((("layer", layer), ("threshold", threshold)))
 
     @property
     def settings(self) -> dict[str, Any]:
         """As an editor takes them."""
-        return {"layer": self.layer, "threshold": self.threshold}
+        return dict(self.given)
+
+    def but(self, setting: str, value: Any) -> Candidate:
+        """The same with another value of one setting."""
+        return Candidate(tuple({**self.settings, setting: value}.items()))
 
     def called(self, name: str) -> str:
         """What reports call an editor with them."""
-        return f"{name} layer {self.layer} threshold {self.threshold:g}"
+        return " ".join([name, *(f"{setting} {shown(value)}" for setting, value in self.given)])
+
+
+def shown(value: Any) -> str:
+    """A setting's value in a few letters."""
+    if isinstance(value, tuple | list):
+        return "+".join(map(shown, value))
+    return f"{value:g}" if isinstance(value, int | float) else str(value)
 
 
 def default(model: EditableModel, name: str) -> Candidate:
-    """An editor's own defaults on a model."""
-    config = editor(name).config
-    return Candidate(chosen_layer(model, config.layer), config.threshold)
+    """An editor's own defaults on a model: its layer and threshold where it detects, nothing else said."""
+    made = editor(name)
+    if not isinstance(made, Detects):
+        return Candidate()
+    return Candidate.at(chosen_layer(model, made.config.layer), made.config.threshold)
 
 
 def candidates(model: EditableModel, name: str) -> list[Candidate]:
-    """All that are tried, in order; the defaults are among them."""
-    usual = default(model, name)
-    layers = {usual.layer, *(chosen_layer(model, depth) for depth in DEPTHS)}
+    """All whose gates are tried, in order; the defaults are among them."""
+    usual = default(model, name).settings
+    layers = {usual["layer"], *(chosen_layer(model, depth) for depth in DEPTHS)}
     return [
-        Candidate(layer, round(usual.threshold + more, 4))
+        Candidate.at(layer, round(usual["threshold"] + more, 4))
         for layer, more in product(sorted(layers), THRESHOLDS)
     ]
+
+
+def others(name: str, best: Candidate, setting: str, values: Iterable[Any]) -> list[Candidate]:
+    """The best so far with each other value of a setting (of the editor's `trials`)."""
+    now = value_of(editor(name, **best.settings).config, setting)
+    return [best.but(setting, value) for value in values if value != now]
 
 
 class Still(Drift):

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from monogram.bench.calibration.candidates import shown
 from monogram.bench.intervals import Figure
 from monogram.bench.report import charts
 from monogram.bench.report import page as report
@@ -26,8 +27,9 @@ GATES = (
     "threshold of each layer."
 )
 ANSWERS = (
-    "Then the best of the best layers, and the defaults, write answers. The best score is chosen; among "
-    "equals, the defaults. With so few items a difference may be chance: mind the intervals."
+    "Answers are written with the defaults (and the best of the best layers, where gates told them), then "
+    "with other values of one setting after the other, each beside what was best so far, which stays unless "
+    "the score is better by 0.02. With so few items a difference may be chance: mind the intervals."
 )
 
 
@@ -40,6 +42,8 @@ def section(record: Mapping[str, Any]) -> Section:
     """The search: all candidates, and what is recalled against what fires where it should not."""
     head, rows = _rows(record)
     table = Table("Candidates", head, [[Cell(row[0].line), *row[1:]] for row in rows])
+    if not any(one["gates"] for one in record["candidates"]):
+        return Section("calibration", "Calibration", (said(record), ANSWERS), [], [table])
     drawn = [
         _plane(record, "leak", "Own questions against others'", "fires at others' (lower is better)"),
         _plane(record, "unrelated", "Own questions against unrelated prompts", "fires at unrelated prompts"),
@@ -55,9 +59,8 @@ def table(record: Mapping[str, Any]) -> str:
 
 def said(record: Mapping[str, Any]) -> str:
     """What was chosen, in a line."""
-    told = ", ".join(f"{name} {value:g}" for name, value in record["settings"].items())
     usual = " (the defaults)" if record["settings"] == record["defaults"] else ""
-    return f"{record['editor']} on {record['model']}: {told}{usual}."
+    return f"{record['editor']} on {record['model']}: {_named(record['settings'])}{usual}."
 
 
 def figures(plain: Mapping[str, Any]) -> dict[str, Figure]:
@@ -68,30 +71,36 @@ def figures(plain: Mapping[str, Any]) -> dict[str, Figure]:
 def _rows(record: Mapping[str, Any]) -> tuple[list[str], list[list[Cell]]]:
     """Heads and cells: what was measured first, then by gates."""
     rows = []
+    fires = FIRES if any(one["gates"] for one in record["candidates"]) else {}
     for one in sorted(record["candidates"], key=_standing):
-        gates, measured = figures(one["gates"]), figures(one["measured"] or {})
-        name = f"layer {one['layer']}, threshold {one['threshold']:g}"
-        here = {"layer": one["layer"], "threshold": one["threshold"]}
-        mark = " ← chosen" if here == record["settings"] else ""
-        mark += " (defaults)" if here == record["defaults"] else ""
+        gates, measured = figures(one["gates"] or {}), figures(one["measured"] or {})
+        mark = " ← chosen" if one["settings"] == record["settings"] else ""
+        mark += " (defaults)" if one["settings"] == record["defaults"] else ""
+        fired = [figure_cell(metric, gates.get(metric)) for metric in fires]
         told = [figure_cell(metric, measured.get(metric)) for metric in SAYS]
-        rows.append([Cell(name + mark), *(figure_cell(metric, gates[metric]) for metric in FIRES), *told])
-    return ["candidate", *FIRES.values(), *SAYS.values()], rows
+        rows.append([Cell(_named(one["settings"]) + mark), *fired, *told])
+    return ["candidate", *fires.values(), *SAYS.values()], rows
+
+
+def _named(settings: Mapping[str, Any]) -> str:
+    told = ", ".join(f"{setting} {shown(value)}" for setting, value in settings.items())
+    return told or "nothing else"
 
 
 def _standing(one: Mapping[str, Any]) -> tuple[float, float]:
     measured = ((one["measured"] or {}).get("score") or {}).get("value")
-    return -(measured if measured is not None else -1.0), -(one["gates"]["score"]["value"] or 0.0)
+    heard = ((one["gates"] or {}).get("score") or {}).get("value")
+    return -(measured if measured is not None else -1.0), -(heard or 0.0)
 
 
 def _plane(record: Mapping[str, Any], metric: str, title: str, x: str) -> Chart:
     """Where the best threshold of each layer fires, wanted (upward) and not."""
     best: dict[int, tuple[float, float, Mapping[str, Figure]]] = {}
-    for one in record["candidates"]:
-        gates = figures(one["gates"])
+    for one in (one for one in record["candidates"] if one["gates"]):
+        gates, layer = figures(one["gates"]), one["settings"]["layer"]
         value = gates["score"].value or 0.0
-        if one["layer"] not in best or value > best[one["layer"]][0]:
-            best[one["layer"]] = (value, one["threshold"], gates)
+        if layer not in best or value > best[layer][0]:
+            best[layer] = (value, one["settings"]["threshold"], gates)
     points = {
         f"layer {layer}, threshold {threshold:g}": (gates[metric], gates["recall"])
         for layer, (_, threshold, gates) in best.items()

@@ -67,7 +67,7 @@ def scan(
 ) -> dict[Candidate, list[Activations]]:
     """How far each candidate's neurons fire at what the order's items are asked, item by item."""
     plans = order.plans()
-    layers = sorted({candidate.layer for candidate in candidates})
+    layers = sorted({candidate.settings["layer"] for candidate in candidates})
     book = Book(model, layers)
     grounds = {
         around.layer: Ground(model, around, partial(book.at, around.layer))
@@ -81,7 +81,7 @@ def scan(
         for layer, ground in grounds.items():
             if progress is not None:
                 progress("trying layers", done * len(layers) + layers.index(layer), len(states) * len(layers))
-            here = [candidate for candidate in candidates if candidate.layer == layer]
+            here = [candidate for candidate in candidates if candidate.settings["layer"] == layer]
             detectors = make(here[0]).detectors(ground, cluster)
             for candidate in here:
                 editor: Detects = make(candidate)
@@ -123,16 +123,12 @@ def _marks(item: Activations) -> Mapping[str, list[bool]]:
 def ranked(found: Mapping[Candidate, Mapping[str, Figure]], usual: Candidate) -> Iterator[Candidate]:
     """The best candidate of each layer, the best layer first; among equals the nearest to the usual one."""
 
-    def place(candidate: Candidate) -> tuple[float, float, int]:
-        value = found[candidate]["score"].value
-        return (
-            -(value or 0.0),
-            abs(candidate.threshold - usual.threshold),
-            abs(candidate.layer - usual.layer),
-        )
+    def place(candidate: Candidate) -> tuple[float, ...]:
+        far = (abs(candidate.settings[name] - usual.settings[name]) for name in ("threshold", "layer"))
+        return (-(found[candidate]["score"].value or 0.0), *far)
 
     layers: set[int] = set()
     for candidate in sorted(found, key=place):
-        if candidate.layer not in layers:
-            layers.add(candidate.layer)
+        if candidate.settings["layer"] not in layers:
+            layers.add(candidate.settings["layer"])
             yield candidate

@@ -1,7 +1,9 @@
-"""The search: gates of all candidates, answers of the best, the choice kept for the model.
+"""The search: gates of all candidates, answers of the best, then one setting after the other; the choice is
+kept for the model.
 
-    out/scan.json       the first stage, taken again where it was made with the same things
-    out/raw.jsonl ...   the second stage: a run of the benchmark, a method for each finalist
+    out/scan.json       the gates, taken again where they were made with the same things; only of an editor
+                        that `Detects`
+    out/raw.jsonl ...   answers: a run of the benchmark, a method for each candidate
 
 Killed at any point, it goes on where it stopped, to the same choice.
 """
@@ -15,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from monogram.bench.calibration import page
-from monogram.bench.calibration.candidates import SPLIT, Candidate, candidates, default, order
+from monogram.bench.calibration.candidates import SPLIT, Candidate, candidates, default, order, others
 from monogram.bench.calibration.scan import figures, ranked, scan
 from monogram.bench.intervals import Figure
 from monogram.bench.manifest import code_digests, write_json
@@ -23,7 +25,7 @@ from monogram.bench.methods import Edited, Method
 from monogram.bench.runner import run
 from monogram.bench.session import Progress, Settings
 from monogram.editors import chosen
-from monogram.editors.base import Detects, Editor
+from monogram.editors.base import Detects, Editor, Trials
 from monogram.editors.registry import editor, editor_names
 from monogram.errors import InputError
 from monogram.models.build import build
@@ -32,8 +34,13 @@ from monogram.models.editable import EditableModel
 GATES, ANSWERS = 24, 6
 """Items of the first stage, and of the second."""
 FINALISTS = 3
+LEAD = 0.02
+"""By how much a candidate's headline must be better than that of what is held: less is chance."""
 
 Found = dict[Candidate, dict[str, Figure]]
+"""The gates of candidates."""
+Measured = dict[Candidate, Mapping[str, Any]]
+"""Candidate -> what its answers came to, as in summary.json; nothing where it could not be measured."""
 
 
 class Finalist(Edited):
@@ -64,55 +71,65 @@ def calibrate(
         model: the base model.
         name: the editor's.
         out: the folder of the search; one that was begun with the same things is gone on with.
-        gates, answers: items of the first stage and of the second.
+        gates, answers: items of the first stage and of all others.
         settings: how answers are asked for.
         progress: called with (what, done, total).
 
     Returns:
-        What is kept: `settings`, `defaults`, the `candidates` with the figures of both stages (see
-        `scan.figures` and summary.json); `kept` and `page` are where it went.
+        What is kept: `settings`, `defaults`, the `candidates`, each with its `settings`, its `gates`
+        (`scan.figures`) and what was `measured` (summary.json), None where it was not; `kept` and `page` are
+        where it went.
 
     Raises:
         UnknownNameError: no such editor.
-        InputError: an editor that cannot be calibrated, a folder that holds something else, or no finalist
+        InputError: an editor that cannot be calibrated, a folder that holds something else, or no candidate
             that could be measured.
     """
-    own = str(detecting(name).name)
+    made = tried(name)
     usual = default(model, name)
-    heard = _heard(model, name, out, gates, progress)
-    finalists = _finalists(heard, usual)
-
-    def make(view: EditableModel, asked: Sequence[str], seed: int) -> list[Method]:
-        del seed  # what can be calibrated draws nothing
-        return [Finalist(view, editor(name, **c.settings), asked, c.called(name)) for c in finalists]
-
+    heard = _heard(model, name, out, gates, progress) if isinstance(made, Detects) else {}
     command = f"monogram calibrate --editor {name} --answers {answers} --gates {gates}"
-    summary = run(model, order(answers, command, settings), make, out, progress)
-    measured = {c: summary.get(c.called(name), {}) for c in finalists}
+    asked = order(answers, command, settings)
+    measured: Measured = {}
+
+    def measure(more: Sequence[Candidate]) -> None:
+        every = [*measured, *(c for c in more if c not in measured)]
+
+        def make(view: EditableModel, texts: Sequence[str], seed: int) -> list[Method]:
+            del seed  # one seed is run, and it is the configuration's
+            return [Finalist(view, editor(name, **c.settings), texts, c.called(name)) for c in every]
+
+        summary = run(model, asked, make, out, progress)
+        measured.update({c: summary.get(c.called(name), {}) for c in every})
+
+    measure(_finalists(heard, usual))
     best = _best(measured, usual, out)
+    for setting, values in _trials(made).items():
+        measure(others(name, best, setting, values))
+        best = _best(measured, best, out)
     record = {
         "model": model.name,
         "digest": model.digest,
         "build": build(model),
-        "editor": own,
+        "editor": str(made.name),
         "settings": best.settings,
         "defaults": usual.settings,
         "split": SPLIT,
         "items": {"gates": gates, "answers": answers},
         "candidates": [
             {
-                **candidate.settings,
-                "gates": {metric: figure.as_dict() for metric, figure in told.items()},
+                "settings": candidate.settings,
+                "gates": _plain(heard[candidate]) if candidate in heard else None,
                 "measured": measured.get(candidate),
             }
-            for candidate, told in heard.items()
+            for candidate in dict.fromkeys([*heard, *measured])
         ],
     }
     files = page.write(record, out)
-    return {**record, "kept": str(chosen.keep(model.digest, own, record)), "page": str(files[0])}
+    return {**record, "kept": str(chosen.keep(model.digest, made.name, record)), "page": str(files[0])}
 
 
-def detecting(name: str) -> Editor:
+def tried(name: str) -> Editor:
     """An editor that can be calibrated.
 
     Raises:
@@ -120,13 +137,26 @@ def detecting(name: str) -> Editor:
         InputError: it cannot be; those that can are told.
     """
     made = editor(name)
-    if not isinstance(made, Detects):
-        able = ", ".join(one for one in editor_names() if isinstance(editor(one), Detects))
+    if not _able(made):
+        able = ", ".join(one for one in editor_names() if _able(editor(one)))
         raise InputError(
-            f"Editor '{name}' cannot be calibrated: where it acts is known only once it has edited. "
+            f"Editor '{name}' cannot be calibrated: it names no settings to try (`trials`). "
             f"Those that can: {able}."
         )
     return made
+
+
+def _able(made: Editor) -> bool:
+    return isinstance(made, Detects) or bool(_trials(made))
+
+
+def _trials(made: Editor) -> Trials:
+    found: Trials = getattr(made, "trials", {})
+    return found
+
+
+def _plain(figures: Mapping[str, Figure]) -> dict[str, Any]:
+    return {metric: figure.as_dict() for metric, figure in figures.items()}
 
 
 def _heard(model: EditableModel, name: str, out: Path, items: int, progress: Progress | None) -> Found:
@@ -146,9 +176,7 @@ def _heard(model: EditableModel, name: str, out: Path, items: int, progress: Pro
     before = _read(out / "scan.json", digest, len(every))
     if before is None:
         made = scan(model, lambda c: editor(name, **c.settings), every, asked, progress)
-        before = [
-            {metric: figure.as_dict() for metric, figure in figures(items).items()} for items in made.values()
-        ]
+        before = [_plain(figures(items)) for items in made.values()]
         out.mkdir(parents=True, exist_ok=True)
         write_json(out / "scan.json", {"made_with": digest, "figures": before})
     return {c: page.figures(told) for c, told in zip(every, before, strict=True)}
@@ -170,10 +198,11 @@ def _finalists(heard: Found, usual: Candidate) -> list[Candidate]:
     return best if usual in best else [*best[: FINALISTS - 1], usual]
 
 
-def _best(measured: Mapping[Candidate, Mapping[str, Any]], usual: Candidate, out: Path) -> Candidate:
-    """The one of the best score; among equals the defaults, then the one that came first."""
+def _best(measured: Measured, held: Candidate, out: Path) -> Candidate:
+    """The one of the best score, the first of equals; what is held stays where nothing leads it by `LEAD`."""
     scores = {c: told["score"]["value"] for c, told in measured.items() if told.get("score")}
     scores = {c: value for c, value in scores.items() if value is not None}
     if not scores:
         raise InputError(f"No candidate could be measured; why stands in {out / 'summary.md'}.")
-    return max(scores, key=lambda c: (scores[c], c == usual))
+    best = max(scores, key=lambda c: scores[c])
+    return held if scores.get(held, -LEAD) + LEAD >= scores[best] else best

@@ -22,6 +22,12 @@ MULTITURN = {
     "multiturn_violation": "violation ↓",
     "told_violation": "violation where the user said it ↓",
 }
+SIZES = {
+    "sizes_same": "recalled, one target for all questions",
+    "sizes_different": "recalled, a wording of the target for each question",
+    "sizes_same_leak": "leak, one target for all questions ↓",
+    "sizes_different_leak": "leak, a wording of the target for each question ↓",
+}
 COST = {
     "first_token": "seconds to the first token ↓",
     "prompt_tokens": "prompt tokens added ↓",
@@ -41,6 +47,14 @@ def retention(entries: Sequence[Entry]) -> Iterator[Section]:
     if parts[0]:
         text = (f"Every preference is asked about after all of them are in. {EVENLY}",)
         yield Section("retention", "Retention", text, *parts)
+
+
+def sizes(entries: Sequence[Entry]) -> Iterator[Section]:
+    """Recall and leak as a preference's cluster grows."""
+    parts = _parts(entries, SIZES, "questions that a preference is edited by")
+    if parts[0]:
+        text = (f"Only the file's own questions train, the original first. {EVENLY}",)
+        yield Section("sizes", "Cluster size", text, *parts)
 
 
 def multiturn(entries: Sequence[Entry]) -> Iterator[Section]:

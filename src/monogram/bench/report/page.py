@@ -53,8 +53,9 @@ def sections(runs: Sequence[Run]) -> Iterator[Section]:
     every = entries(runs)
     for part in (standing.headline, standing.frontier, standing.gates):
         yield from part(every)
-    for part in (growing.retention, growing.multiturn, growing.cost, growing.capability, standing.forms):
+    for part in (growing.retention, growing.sizes, growing.multiturn, growing.cost, growing.capability):
         yield from part(every)
+    yield from standing.forms(every)
     if drawn := examples(every):
         yield Section("examples", "Examples", (RULE,), examples=drawn)
     yield from grounds.agreement(every)
