@@ -20,6 +20,7 @@ from monogram.errors import (
     UnknownNameError,
 )
 from monogram.models.attach import attach
+from monogram.peft_folder import metadata
 from monogram.people import Person, Personalizer, load
 from monogram.preferences import Preference
 from monogram.store.artefacts import Shelf
@@ -329,6 +330,22 @@ def test_an_exported_adapter_is_the_delta(alice: Person, people: Personalizer, t
     alice.add(attribute="hobby", target="Chess")
     alice.export(folder)  # replaces it
     assert load_adapter(folder) == alice.delta()
+
+
+def test_an_adapter_above_what_engines_take_is_cut_and_says_what_is_lost(
+    alice: Person, tmp_path: Path
+) -> None:
+    alice.add(attribute="hobby", target="Hiking")
+    alice.add(attribute="location", target="Rome")
+    whole = alice.delta()
+    small = load_adapter(alice.export(tmp_path / "small", rank=1))
+    told = metadata(tmp_path / "small")
+    assert (whole.rank, small.rank, told["cut_from"]) == (2, 1, "2")
+    assert float(told["cut_error"]) == pytest.approx((whole - small).norm() / whole.norm(), rel=1e-3)
+    assert 0 < float(told["cut_error"]) < 1
+    assert metadata(alice.export(tmp_path / "exact", rank=2)) == {}
+    with pytest.raises(InputError, match="1 is the least"):
+        alice.export(tmp_path / "none", rank=0)
 
 
 def test_an_exported_model_answers_as_the_person_does(

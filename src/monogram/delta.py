@@ -18,7 +18,7 @@ from types import MappingProxyType
 import torch
 
 from monogram import peft_folder
-from monogram.errors import AdapterFileError, BaseMismatchError
+from monogram.errors import AdapterFileError, BaseMismatchError, InputError
 from monogram.lowrank import LowRank
 
 __all__ = ["Delta", "LowRank", "load_adapter", "save_adapter"]
@@ -93,6 +93,21 @@ class Delta:
         """Each factor compressed (`LowRank.compress`); modules of which nothing is left are dropped."""
         small = {name: f.compress(rank, tol) for name, f in self.factors.items()}
         return Delta({name: f for name, f in small.items() if f.rank})
+
+    def cut(self, rank: int) -> tuple[Delta, float]:
+        """The nearest delta of at most this rank in each matrix, and the share of its norm that is lost: 0 to
+        1, 0.0 where nothing had to be cut (the delta is then itself, to the bit).
+
+        Raises:
+            InputError: a rank below 1.
+        """
+        if rank < 1:
+            raise InputError(f"A delta cannot be cut to rank {rank}; 1 is the least.")
+        if self.rank <= rank:
+            return self, 0.0
+        small = Delta({name: f if f.rank <= rank else f.compress(rank) for name, f in self.factors.items()})
+        whole = self.norm()
+        return small, (self - small).norm() / whole if whole else 0.0
 
     def to(self, dtype: torch.dtype | None = None, device: torch.device | str | None = None) -> Delta:
         """All factors in another type, on another device."""

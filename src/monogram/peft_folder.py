@@ -127,6 +127,16 @@ def read(folder: Path) -> Adapter:
     return Adapter(factors, str(config.get("base_model_name_or_path")), record)
 
 
+def metadata(folder: Path) -> dict[str, str]:
+    """What was kept with an adapter's weights; nothing where it is not ours.
+
+    Raises:
+        AdapterFileError: monogram.json is damaged.
+    """
+    told = _record(folder / RECORD).get("metadata") if (folder / RECORD).exists() else None
+    return dict(told) if isinstance(told, dict) else {}
+
+
 def targets(names: Iterable[str]) -> dict[str, Any]:
     """PEFT's settings for these modules: leaves and layers where these are exact, else full names."""
     names = sorted(names)

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from monogram.verify import Report
 
 FORMATS = ("peft", "merged")
+SERVED = 512
+"""The highest rank of an adapter that engines take (vLLM's largest)."""
 
 
 class Person:
@@ -176,16 +178,18 @@ class Person:
         delta = self.delta()
         return self.owner.ask(question, delta=delta if delta.rank else None, max_new_tokens=max_new_tokens)
 
-    def export(self, folder: Path | str, to: str = "peft") -> Path:
+    def export(self, folder: Path | str, to: str = "peft", *, rank: int = SERVED) -> Path:
         """Write what stands for them to a folder.
 
         Args:
             folder: where; an adapter that is there is replaced.
             to: `peft`, a plain LoRA folder; or `merged`, a whole model that needs nothing of ours.
+            rank: the highest an adapter may have. One that has more (fine-tuning's) is cut to its nearest;
+                what that loses stands in its monogram.json (`metadata`: `cut_from`, `cut_error`).
 
         Raises:
             UnknownNameError: no such format.
-            InputError: they have no preferences, or the folder holds something else.
+            InputError: they have no preferences, the folder holds something else, or a rank below 1.
             AdapterFileError, DiskFullError: it cannot be written; nothing is left behind.
         """
         if to not in FORMATS:
@@ -196,12 +200,14 @@ class Person:
         if to == "merged":
             save_merged(model, delta, target)
         else:
+            small, lost = delta.cut(rank)
             save_adapter(
-                delta,
+                small,
                 target,
                 base_name=base_name(model),
                 base_digest=model.digest,
                 fan_in_fan_out=model.layout.conv1d,
+                metadata={"cut_from": str(delta.rank), "cut_error": f"{lost:.4g}"} if lost else None,
             )
         return target
 

@@ -66,6 +66,9 @@ def test_json_is_all_there_is_on_stdout(run: Run, tmp_path: Path) -> None:
     own = told("ask", "alice", "What is my hobby?", "--max-new-tokens", "8")
     assert base["base"] is True
     assert own["answer"] != base["answer"]
+    told("add", "alice", "--attribute", "home city", "--target", "Rome")
+    exported = told("export", "alice", str(tmp_path / "cut"), "--rank", "1")
+    assert (exported["cut_from"], 0 < float(exported["cut_error"]) < 1) == ("2", True)
     exported = told("export", "alice", str(tmp_path / "whole"), "--to", "merged")
     assert exported["bytes"] > 1000
     assert told("forget", "alice", "hobby")["removed"][0]["attribute"] == "hobby"

@@ -110,6 +110,14 @@ def export(
             autocompletion=complete.words("peft", "merged", "yaml"),
         ),
     ] = "peft",
+    rank: Annotated[
+        int,
+        typer.Option(
+            min=1,
+            help="The highest rank of an adapter; engines take 512. One that has more (fine-tuning's, never "
+            "neuron's) is cut to its nearest, and what that loses is said.",
+        ),
+    ] = 512,
     model: Model = "smollm2",
     home: Home = None,
     yes: Yes = False,
@@ -131,17 +139,20 @@ def export(
     if to == "peft" and (folder / "adapter_config.json").exists():
         agree(f"{folder} holds an adapter already, which would be replaced.", yes=yes, as_json=as_json)
     with progress(as_json, f"Loading {model}") as bars:
+        from monogram.peft_folder import metadata
         from monogram.people import load
 
         person = load(model, home=home, progress=bars).user(user)
         if bars is not None:
             bars("Writing", 0, 0)
-        written = person.export(folder, to)
+        written = person.export(folder, to, rank=rank)
+        cut = metadata(written) if to == "peft" else {}
     nbytes = sum(path.stat().st_size for path in written.rglob("*") if path.is_file())
     if as_json:
-        emit({"user": user, "to": to, "folder": str(written), "bytes": nbytes, "model": model})
+        emit({"user": user, "to": to, "folder": str(written), "bytes": nbytes, "model": model, **cut})
     else:
-        say(f"{written}: {_size(nbytes)}, {'a PEFT adapter' if to == 'peft' else 'a whole model'}")
+        lost = f", cut from rank {cut['cut_from']}, which loses {cut['cut_error']} of its norm" if cut else ""
+        say(f"{written}: {_size(nbytes)}, {'a PEFT adapter' if to == 'peft' else 'a whole model'}{lost}")
 
 
 def _size(nbytes: int) -> str:
