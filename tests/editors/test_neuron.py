@@ -19,7 +19,8 @@ from monogram.editors import intent as room
 from monogram.editors.base import Edit
 from monogram.editors.detect import constant
 from monogram.editors.keys import kept_readings
-from monogram.editors.neuron import Neuron, NeuronConfig, NeuronPlain
+from monogram.editors.neuron import Neuron, NeuronConfig
+from monogram.editors.neuron_plain import NeuronPlain
 from monogram.editors.overwrite import Stitch
 from monogram.editors.values import ValueConfig
 from monogram.errors import InputError, LayerError

@@ -29,8 +29,9 @@ from monogram.editors.base import Edit, Progress, Trials, chosen_layer
 from monogram.editors.intent import Ground
 from monogram.editors.kept import Keep, Tensors, address, kept, known
 from monogram.editors.keys import read_phrasings
-from monogram.editors.lines import Lines, lines_of
+from monogram.editors.lines import lines_of
 from monogram.editors.overwrite import Stitch, free, overwrite
+from monogram.editors.rows import Rows
 from monogram.editors.values import OnStep, ValueConfig, ValueResult, value_step
 from monogram.errors import InputError
 from monogram.models.editable import EditableModel
@@ -99,14 +100,14 @@ class Neuron:
         begun = time.perf_counter()
         around = moments(model, layer, progress=progress)
         ground = Ground(model, around)
-        stitches, steps = list[Stitch](), list[int]()
+        rows, stitches, steps = self._rows(model), list[Stitch](), list[int]()
         for done, cluster in enumerate(ordered):
             tell = partial(_tell, progress, done, len(ordered))
             tell(0, 1)
-            name = self._address(model, layer, cluster, ground)
+            where = self._address(model, layer, cluster, ground)
             find = partial(self._find, cluster, ground, tell)
-            found, anew = kept(keep, cluster, name, self._shapes(model), find)
-            stitches.append(self._stitch(model, found))
+            found, anew = kept(keep, cluster, where, _shapes(model), find)
+            stitches.append(rows.stitch(found))
             steps.append(len(stitches[-1].losses) - 1 if anew else 0)
         details = {
             "layer": layer,
@@ -119,7 +120,7 @@ class Neuron:
 
     def stitch(self, cluster: Cluster, ground: Ground) -> Stitch:
         """Detector and residual of one preference, as if alone."""
-        return self._stitch(ground.model, self._find(cluster, ground))
+        return self._rows(ground.model).stitch(self._find(cluster, ground))
 
     def readings(
         self,
@@ -131,27 +132,18 @@ class Neuron:
         """See `base.Reads`: the product of both rows at the phrasings, without the answer."""
         layer = chosen_layer(model, self.config.layer)
         ground = Ground(model, moments(model, layer))
-        rows = list[tuple[Tensor, Tensor]]()
+        rows, neurons = self._rows(model), list[tuple[Tensor, Tensor]]()
         for cluster in clusters:
-            found = known(keep, cluster, self._address(model, layer, cluster, ground), self._shapes(model))
+            found = known(keep, cluster, self._address(model, layer, cluster, ground), _shapes(model))
             if found is None:
                 return None
-            rows.append(self._rows(model, found))
-        return [self._fired(model, rows, read_phrasings(model, layer, group)) for group in groups]
+            neurons.append(rows.of(found))
+        return [rows.fired(neurons, read_phrasings(model, layer, group)) for group in groups]
 
     def fires(self, model: EditableModel, found: Tensors, x: Tensor) -> Tensor:
         """See `base.Detects`."""
-        return self._fired(model, [self._rows(model, found)], x)[:, 0]
-
-    def _fired(self, model: EditableModel, rows: Sequence[tuple[Tensor, Tensor]], x: Tensor) -> Tensor:
-        """(n, neurons) how far each, by its two rows, fires at x (n, d)."""
-        read = x.double()
-        none = read.new_zeros(len(read), 0)
-        intents = torch.stack([read @ gate for gate, _ in rows], 1) if rows else none
-        if not model.layout.gated:
-            return intents / self.config.sharpness
-        starts = torch.stack([read @ up for _, up in rows], 1) if rows else none
-        return intents.clamp(min=0) * starts
+        rows = self._rows(model)
+        return rows.fired([rows.of(found)], x)[:, 0]
 
     def _find(self, cluster: Cluster, ground: Ground, on_step: OnStep | None = None) -> dict[str, Tensor]:
         """What is costly: the detector, the two constants, and the residual with its losses."""
@@ -168,23 +160,8 @@ class Neuron:
             "steady": ground.steady,
         }
 
-    def _rows(self, model: EditableModel, found: Tensors) -> tuple[Tensor, Tensor]:
-        """The neuron's two rows. Threshold and sharpness are put in here, so that a gentler try finds nothing
-        anew.
-        """
-        config = self.config
-        part = {name: found[name].to(model.device) for name in ("detector", "start", "steady")}
-        direction = part["detector"] + config.threshold * part["steady"]
-        return config.sharpness * direction, part["start"] / config.sharpness
-
-    def _stitch(self, model: EditableModel, found: Tensors) -> Stitch:
-        residual = found["residual"].to(model.device)
-        return Stitch(
-            *self._rows(model, found),
-            found["steady"].to(model.device),
-            residual if model.layout.gated else residual / self.config.sharpness,
-            tuple(found["losses"].tolist()),
-        )
+    def _rows(self, model: EditableModel) -> Rows:
+        return Rows(model, self.config.threshold, self.config.sharpness)
 
     def _address(self, model: EditableModel, layer: int, cluster: Cluster, ground: Ground) -> str:
         config = self.config
@@ -199,36 +176,19 @@ class Neuron:
         }
         return address(model, layer, cluster, settings)
 
-    @staticmethod
-    def _shapes(model: EditableModel) -> dict[str, tuple[int, ...]]:
-        wide = dict.fromkeys(("detector", "start", "steady", "residual"), (model.width,))
-        return {**wide, "losses": (-1,)}
-
     def value_step(
         self, model: EditableModel, cluster: Cluster, on_step: OnStep | None = None
     ) -> ValueResult:
         """The value step alone, for `bench cost`."""
-        lines: Lines = lines_of(model, cluster, self.config.asks, self.config.advice)
-        return value_step(
-            model,
-            chosen_layer(model, self.config.layer),
-            lines.prompts,
-            lines.answers,
-            self.config.value,
-            weights=lines.weights,
-            fast=self.config.fast,
-            on_step=on_step,
-        )
+        config, layer = self.config, chosen_layer(model, self.config.layer)
+        lines = lines_of(model, cluster, config.asks, config.advice)
+        more = partial(value_step, weights=lines.weights, fast=config.fast, on_step=on_step)
+        return more(model, layer, lines.prompts, lines.answers, config.value)
 
 
-class NeuronPlain(Neuron):
-    """The same edit with the whole model in every gradient step: the oracle and the yardstick."""
-
-    name: ClassVar[str] = "neuron-plain"
-
-    def __init__(self, config: NeuronConfig | None = None, **settings: object) -> None:
-        super().__init__(config, **settings)
-        self.config = replace(self.config, fast=False)
+def _shapes(model: EditableModel) -> dict[str, tuple[int, ...]]:
+    parts = dict.fromkeys(("detector", "start", "steady", "residual"), (model.width,))
+    return {**parts, "losses": (-1,)}
 
 
 def _tell(progress: Progress | None, done: int, count: int, step: int, steps: int) -> None:
