@@ -16,6 +16,7 @@ MonogramError
 │   └── AnswerError                  it was asked, and never answered so that it can be used
 ├── ReaderError                      what finds preferences in words could not be asked, or erred
 ├── EditRefusedError                 the receipt shows harm; `.receipt` has the figures
+├── BusyError                        a server has as much to do as it can; ask again in a moment
 └── StoreError
     ├── LedgerError                  the ledger cannot be read or written
     └── DiskFullError                no room left; nothing was changed
@@ -95,6 +96,10 @@ class EditRefusedError(MonogramError):
     def __init__(self, message: str, receipt: object = None) -> None:
         super().__init__(message)
         self.receipt = receipt
+
+
+class BusyError(MonogramError):
+    """A server has as much to do as it can, or is closing. Ask again in a moment."""
 
 
 class StoreError(MonogramError):

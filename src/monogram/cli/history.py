@@ -1,6 +1,7 @@
 """Commands about a person's versions: history and rollback."""
 
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -123,7 +124,8 @@ def _row(entry: "Entry") -> list[str]:
         return [str(entry.number), entry.time, changes, "", "", "gone: something it held was erased"]
     number = f"{entry.number} (present)" if entry.present else str(entry.number)
     measured = figures_line(receipt or {}) or "nothing to measure"
-    return [number, entry.time, changes or "compiled again", version.base_name, version.editor, measured]
+    name = Path(version.base_name).name if Path(version.base_name).is_absolute() else version.base_name
+    return [number, entry.time, changes or "compiled again", name, version.editor, measured]
 
 
 def _line(event: "Event") -> str:

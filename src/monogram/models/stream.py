@@ -74,7 +74,7 @@ class Stream:
         shown = ""
         token = self._next(ids[self.reused :], delta)
         while not ends(self.em, made, token, limit):
-            ready = _settled(self.em, made)
+            ready = settled(self.em, made)
             if len(ready) > len(shown) and ready.startswith(shown):
                 yield ready[len(shown) :]
                 shown = ready
@@ -89,7 +89,7 @@ class Stream:
         owner = delta.digest if delta is not None else ""
         same = len(list(takewhile(lambda pair: pair[0] == pair[1], zip(self._seen, ids[:-1], strict=False))))
         surplus = len(self._seen) - same
-        if self._cache is None or owner != self._owner or (surplus and not _croppable(self._cache)):
+        if self._cache is None or owner != self._owner or (surplus and not plain_cache(self._cache)):
             self._cache, same = DynamicCache(config=self.em.model.config), 0
         elif surplus:
             self._cache.crop(-surplus)
@@ -117,12 +117,12 @@ class Stream:
         return int(logits[0, -1].argmax())
 
 
-def _croppable(cache: DynamicCache) -> bool:
+def plain_cache(cache: DynamicCache) -> bool:
     """Whether tokens can be taken off the end: not where a layer only keeps a window of them."""
     return all(type(layer) is DynamicLayer for layer in cache.layers)
 
 
-def _settled(em: EditableModel, made: Sequence[int]) -> str:
+def settled(em: EditableModel, made: Sequence[int]) -> str:
     """As much of the answer's text as no later token can change.
 
     Held back are blanks at the end, half a character, and what may become the plain template's stop.

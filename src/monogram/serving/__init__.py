@@ -1,0 +1,1 @@
+"""The service: many people, one model, over the interfaces that assistants already speak. A door."""
