@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install model demo test check docs bench clean
+.PHONY: help install model demo test check docs bench serve clean
 
 help: ## this list
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 10
@@ -43,6 +43,9 @@ docs: $(STAMP) ## docs/cli.md, made from the commands themselves
 
 bench: model ## monogram bench upqa on 24 items of the project's own set; ARGS="--split test" for a whole split
 	$(BIN)/monogram bench upqa $(or $(ARGS),--limit 24)
+
+serve: model ## everybody on the embedded model over HTTP, at http://127.0.0.1:8000; ARGS="--port 9000"
+	@$(BIN)/monogram serve $(ARGS)
 
 clean: ## remove .venv and what the tools leave (models stay in MONOGRAM_HOME)
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage

@@ -11,6 +11,7 @@ MonogramError
 │   └── LayerError (also IndexError) a layer that is not there
 ├── AdapterError
 │   ├── AdapterFileError             truncated or tampered adapter files
+│   ├── NotCompiledError             there is no adapter for this model; it has to be compiled first
 │   └── BaseMismatchError            an adapter of another base model
 ├── EndpointError                    a language model could not be asked; `.lasting`: nor will it be
 │   └── AnswerError                  it was asked, and never answered so that it can be used
@@ -68,6 +69,10 @@ class AdapterError(MonogramError):
 
 class AdapterFileError(AdapterError):
     """An adapter's files are truncated, changed or unreadable."""
+
+
+class NotCompiledError(AdapterError):
+    """There is no adapter of somebody for this model; it has to be compiled first."""
 
 
 class BaseMismatchError(AdapterError):

@@ -22,7 +22,7 @@ COMMANDS = [
     ["demo"], ["add"], ["ask"], ["chat"], ["list"], ["forget"], ["history"], ["rollback"],
     ["erase"], ["verify"], ["import"], ["export"], ["data", "build"],
     ["bench", "run"], ["bench", "report"], ["bench", "score"],
-    ["model", "list"], ["model", "pull"], ["model", "info"],
+    ["serve"], ["model", "list"], ["model", "pull"], ["model", "info"],
 ]  # fmt: skip
 SHORT = {"bench run": "bench"}
 """What a command's example says instead of its whole name."""

@@ -16,6 +16,7 @@ from monogram.cli import (
     history,
     models,
     people,
+    serve,
     transfer,
     verify,
 )
@@ -78,3 +79,4 @@ models.join(app)
 bench.join(app)
 calibrate.join(app)
 data.join(app)
+serve.join(app)

@@ -73,14 +73,20 @@ def listed(words: str) -> list[str]:
     return list(dict.fromkeys(word.strip() for word in words.split(",") if word.strip()))
 
 
-def the_door() -> Any:
-    """The benchmark's door: doors don't import each other, so it is found as a plugin is.
+def the_door(name: str = "bench") -> Any:
+    """The benchmark's door, or the service's: doors don't import each other, so it is found as a plugin is.
 
     Raises:
-        MonogramError: it is not installed.
+        MonogramError: it is not installed, or not what it needs.
     """
     from importlib.metadata import entry_points
 
-    for point in entry_points(group=DOORS, name="bench"):
-        return point.load()
-    raise MonogramError("The benchmark is not installed. Install monogram again.")
+    for point in entry_points(group=DOORS, name=name):
+        try:
+            return point.load()
+        except ModuleNotFoundError as error:
+            raise MonogramError(
+                f"`monogram {name}` needs {error.name}, which is not installed: pip install "
+                f"'monogram[{name}]'."
+            ) from error
+    raise MonogramError(f"`monogram {name}` is not installed. Install monogram again.")

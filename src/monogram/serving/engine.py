@@ -91,6 +91,11 @@ class Engine:
             self._thread.join()
 
     @property
+    def alive(self) -> bool:
+        """Whether it works, and takes requests."""
+        return self._thread is not None and self._thread.is_alive() and not self._closing
+
+    @property
     def load(self) -> Load:
         """How busy it is."""
         with self._wake:

@@ -1,0 +1,88 @@
+"""The web application: its routes, and errors as the interfaces say them. Never a trace, never a path."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+
+import monogram
+from monogram.errors import BusyError, InputError, MonogramError, NotCompiledError, UnknownNameError
+from monogram.serving import memory_api, openai_api
+from monogram.serving.service import Service
+
+ABOUT = "People on one model: their preferences are in its weights, and take no room in the prompt."
+STATUS: tuple[tuple[type[MonogramError], int, str], ...] = (
+    (BusyError, 429, "rate_limit_error"),
+    (UnknownNameError, 404, "not_found_error"),
+    (InputError, 400, "invalid_request_error"),
+    (NotCompiledError, 409, "conflict_error"),
+)
+
+
+def app(service: Service) -> FastAPI:
+    """The application. It starts the service, and closes it when it is shut down."""
+
+    @asynccontextmanager
+    async def life(_: FastAPI) -> AsyncIterator[None]:
+        service.start()
+        try:
+            yield
+        finally:
+            service.close()
+
+    made = FastAPI(title="monogram", version=monogram.__version__, description=ABOUT, lifespan=life)
+    made.state.service = service
+    made.include_router(openai_api.router)
+    made.include_router(memory_api.router)
+    made.add_api_route("/healthz", _alive, tags=["Operation"])
+    made.add_api_route("/readyz", _ready, tags=["Operation"], response_model=None)
+    made.add_exception_handler(MonogramError, _explained)
+    made.add_exception_handler(RequestValidationError, _invalid)
+    made.add_exception_handler(Exception, _broken)
+    return made
+
+
+def told(status: int, message: str, kind: str, param: str | None = None) -> JSONResponse:
+    """An error as OpenAI's clients read it."""
+    error: dict[str, Any] = {"message": message, "type": kind, "param": param, "code": None}
+    return JSONResponse({"error": error}, status, headers={"Retry-After": "1"} if status == 429 else None)
+
+
+async def _alive() -> dict[str, str]:
+    """Whether the process answers at all."""
+    return {"status": "alive"}
+
+
+async def _ready(request: Request) -> dict[str, Any] | JSONResponse:
+    """Whether requests are taken now, and how much there is to do."""
+    service: Service = request.app.state.service
+    load = service.engine.load
+    told = {"model": service.name, "running": load.running, "waiting": load.waiting}
+    told |= {"changes": service.edits.waiting, "people_in_memory": service.residency.people}
+    if not service.engine.alive:
+        return JSONResponse({"status": "down", **told}, 503)
+    return {"status": "ready", **told}
+
+
+async def _explained(_: Request, error: Exception) -> JSONResponse:
+    for kind, status, name in STATUS:
+        if isinstance(error, kind):
+            return told(status, str(error), name)
+    return told(500, "Something is wrong on the server's side; its log says what.", "server_error")
+
+
+async def _invalid(_: Request, error: Exception) -> JSONResponse:
+    first = error.errors()[0] if isinstance(error, RequestValidationError) else {}
+    where = ".".join(str(part) for part in first.get("loc", ())[1:])
+    return told(
+        400, f"{where or 'The request'}: {first.get('msg', 'invalid')}.", "invalid_request_error", where
+    )
+
+
+async def _broken(_: Request, __: Exception) -> JSONResponse:
+    return told(500, "Something went wrong inside; the server's log says what.", "server_error")
