@@ -51,7 +51,7 @@ class Shift:
     def settings(self) -> Mapping[str, Any]:
         return {"kind": "test", "seed": self.seed}
 
-    def prepare(self, facts: Sequence[Fact]) -> Prepared:
+    def prepare(self, facts: Sequence[Fact], *, again: bool = False) -> Prepared:
         self.prepared.append(tuple(fact.id for fact in facts))
         if not facts:
             return Prepared(None, unchanged, 0.0)
@@ -72,7 +72,7 @@ class Answering:
     def settings(self) -> Mapping[str, Any]:
         return {"kind": "test"}
 
-    def prepare(self, facts: Sequence[Fact]) -> Prepared:
+    def prepare(self, facts: Sequence[Fact], *, again: bool = False) -> Prepared:
         if not facts:
             return Prepared(None, unchanged, 0.0)
         return Prepared(

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from monogram.bench import methods as room
-from monogram.bench.facts import fact
+from monogram.bench.facts import Fact, fact
 from monogram.bench.items import Choice
 from monogram.bench.methods import Edited, Method, known, methods
 from monogram.bench.runner import run
@@ -20,6 +20,8 @@ from monogram.bench.tasks.upqa import task as upqa
 from monogram.clusters.cluster import Cluster
 from monogram.editors.base import Edit
 from monogram.editors.grace import Grace
+from monogram.editors.neuron import Neuron
+from monogram.editors.values import ValueConfig
 from monogram.errors import InputError, UnknownNameError
 from monogram.models.editable import EditableModel
 from monogram.prompting.registry import baselines
@@ -158,3 +160,19 @@ def test_grace_is_measured_like_any_other(tmp_path: Path) -> None:
     kept = [json.loads(line) for line in (tmp_path / "out" / "raw.jsonl").read_text().splitlines()]
     took = [row["details"] for row in kept if row["kind"] == "prepare" and row["method"] == "grace"]
     assert all("rank" not in row and row["nbytes"] > 0 for row in took if row)
+
+
+def test_what_is_come_back_to_is_made_of_what_was_kept(tmp_path: Path) -> None:
+    em = tiny.editable()
+    one, other = (fact(some) for some in loaded(tmp_path).items[:2])
+    method = Edited(em, Neuron(layer=1, value=ValueConfig(steps=2)), [])
+
+    def steps(facts: Sequence[Fact], *, again: bool) -> tuple[str, list[int]]:
+        made = method.prepare(facts, again=again)
+        return made.digest, made.details["edit"]["steps"]
+
+    first = steps([one], again=False)
+    assert steps([one], again=False) == first == (first[0], [2])  # by itself, whatever was before
+    assert steps([one, other], again=False)[1] == [2, 2]
+    assert steps([one], again=True) == (first[0], [0])
+    assert Edited(em, method.editor, []).prepare([one], again=True).digest == first[0]  # after a kill

@@ -203,7 +203,7 @@ def test_seeds_are_run_one_by_one_and_who_draws_nothing_is_said(em: EditableMode
 
 def test_what_a_method_refuses_is_a_row_that_says_why(em: EditableModel, tmp_path: Path) -> None:
     class Refusing(Shift):
-        def prepare(self, facts: Any) -> Any:
+        def prepare(self, facts: Any, *, again: bool = False) -> Any:
             if facts[0].preference.target == "Baker":
                 raise EditRefusedError("The edit would leak.", None)
             return super().prepare(facts)

@@ -37,7 +37,8 @@ class State:
 
     facts: tuple[Fact, ...]
     again: bool = False
-    """Whether it is come back to, after other states: it is made anew, and may be held against the first."""
+    """Whether it is come back to, after other states: it is compiled again as the product does it, from what
+    was kept where the editor keeps something; and may be held against the first."""
 
     @cached_property
     def id(self) -> str:

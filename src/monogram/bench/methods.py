@@ -73,8 +73,12 @@ class Method(Protocol):
     def settings(self) -> Mapping[str, Any]:
         """What it is done with; two runs in one folder must agree on it. `seed` where it draws."""
 
-    def prepare(self, facts: Sequence[Fact]) -> Prepared:
-        """Take a person's preferences in, all of them, on the base model; none: the base model."""
+    def prepare(self, facts: Sequence[Fact], *, again: bool = False) -> Prepared:
+        """Take a person's preferences in, all of them, on the base model; none: the base model.
+
+        Args:
+            again: it is come back to, as after a change: what was kept of them before may be used.
+        """
 
 
 class Prompted:
@@ -91,14 +95,17 @@ class Prompted:
     def settings(self) -> Mapping[str, Any]:
         return {"kind": "prompting"}
 
-    def prepare(self, facts: Sequence[Fact]) -> Prepared:
+    def prepare(self, facts: Sequence[Fact], *, again: bool = False) -> Prepared:
+        del again
         start = time.perf_counter()
         baseline, known = self.baseline, [fact.preference for fact in facts]
         made = Prepared(None, lambda chat: baseline.wrap(chat, known), 0.0)
         made.wrap(_ANYTHING)  # what cannot be done fails here, and what is done once is done
         if known and isinstance(baseline, Repeated):
-            again = baseline.again
-            made = replace(made, passes=baseline.passes, again=lambda chat, said: again(chat, known, said))
+            once_more = baseline.again
+            made = replace(
+                made, passes=baseline.passes, again=lambda chat, said: once_more(chat, known, said)
+            )
         return replace(made, seconds=time.perf_counter() - start)
 
 
@@ -120,6 +127,7 @@ class Edited:
         self.editor = editor
         self.asked = tuple(asked)
         self.by_synonym = by_synonym
+        self._kept = Memory()
 
     @property
     def name(self) -> str:
@@ -136,14 +144,15 @@ class Edited:
             **({} if (seed := seed_of(config)) is None else {"seed": seed}),
         }
 
-    def prepare(self, facts: Sequence[Fact]) -> Prepared:
+    def prepare(self, facts: Sequence[Fact], *, again: bool = False) -> Prepared:
         clusters = self.clusters(facts)
         if not clusters:
             return Prepared(None, _unchanged, 0.0)
         start = time.perf_counter()
-        found = Memory()
+        found = Memory(self._kept) if again else Memory()
         edit = edit_with(self.editor, self.model, clusters, keep=found)
         seconds = time.perf_counter() - start
+        self._kept.take(found)
         details = {
             "phrasings": sum(len(cluster.train) for cluster in clusters),
             "contrast": sum(len(cluster.contrast) for cluster in clusters),

@@ -113,9 +113,11 @@ class Session:
                 self._write({**row, "variant": givens[index], **jobs[index].ask.shown(), **fields})
 
     def method(self, method: Method, seed: int) -> None:
-        """One method over all states that are not done, those with few preferences first."""
+        """One method over all states that are not done: those with few preferences first, those that are come
+        back to last.
+        """
         states: dict[str, State] = {place.case.state.id: place.case.state for place in self.places}
-        ordered = sorted(states.values(), key=lambda state: len(state.facts))
+        ordered = sorted(states.values(), key=lambda state: (state.again, len(state.facts)))
         for start in range(0, len(ordered), self.settings.chunk):
             chunk = {state.id: state for state in ordered[start : start + self.settings.chunk]}
             places = [place for place in self.places if place.case.state.id in chunk]
@@ -135,7 +137,7 @@ class Session:
         for number, (name, state) in enumerate(states.items()):
             self.progress(f"{method.name}: taking in preferences", number, len(states))
             try:
-                prepared = method.prepare(state.facts)
+                prepared = method.prepare(state.facts, again=state.again)
             except MonogramError as error:
                 for place in places:
                     if place.case.state.id == name:
@@ -154,6 +156,7 @@ class Session:
             "kind": PREPARE,
             "state": state.id,
             "preferences": len(state.facts),
+            "again": state.again,
             "facts": [f"{f.preference.attribute}: {f.preference.target}" for f in state.facts],
             "seconds": prepared.seconds,
             "delta": "" if prepared.delta is None else prepared.delta.digest,

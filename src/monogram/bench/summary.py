@@ -90,7 +90,8 @@ def _metrics(rows: Sequence[Record], tasks: Sequence[Task], seed: int) -> dict[s
     for task in tasks:
         if own := [row for row in asked if row["task"] == task.name]:
             found |= task.figures(own, seed)
-    ready = [row for row in rows if row["kind"] == PREPARE and row["preferences"] == 1]
+    taken = [row for row in rows if row["kind"] == PREPARE and not row.get("again")]
+    ready = [row for row in taken if row["preferences"] == 1]
     found["seconds_per_preference"] = intervals.median([row["seconds"] for row in ready], seed)
     extra = [row["extra_tokens"] for row in asked if "extra_tokens" in row]
     found["prompt_tokens"] = intervals.mean(extra, seed)

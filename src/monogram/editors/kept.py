@@ -48,6 +48,10 @@ class Memory:
         self.behind = behind
         self._found: dict[tuple[str, str], Tensors] = {}
 
+    def take(self, other: Memory) -> None:
+        """Keep what another has, in the place of one's own."""
+        self._found |= other._found
+
     def read(self, cluster: str, name: str) -> Tensors | None:
         """See `Keep`."""
         if (cluster, name) not in self._found and self.behind is not None:

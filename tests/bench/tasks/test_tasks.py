@@ -222,7 +222,7 @@ def test_forgetting_is_exact_for_a_function_of_the_set(em: EditableModel, tmp_pa
     class Lingering(Shift):
         """An editor that keeps something of what it had before."""
 
-        def prepare(self, facts: Any) -> Any:
+        def prepare(self, facts: Any, *, again: bool = False) -> Any:
             made = super().prepare(facts)
             return made if made.delta is None else _scaled(made, 1 + len(self.prepared))
 
