@@ -20,6 +20,7 @@ MonogramError
 ├── BusyError                        a server has as much to do as it can; ask again in a moment
 └── StoreError
     ├── LedgerError                  the ledger cannot be read or written
+    │   └── ChangedMeanwhileError    somebody else changed this person; nothing was changed now, do it again
     └── DiskFullError                no room left; nothing was changed
 """
 
@@ -113,6 +114,10 @@ class StoreError(MonogramError):
 
 class LedgerError(StoreError):
     """The ledger cannot be read or written, or does not say what it should."""
+
+
+class ChangedMeanwhileError(LedgerError):
+    """Somebody else changed this person since the change was begun; nothing was changed by it. Do it again."""
 
 
 class DiskFullError(StoreError):

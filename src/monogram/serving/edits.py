@@ -15,13 +15,15 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from monogram.errors import BusyError, EditRefusedError, MonogramError
+from monogram.errors import BusyError, ChangedMeanwhileError, EditRefusedError, MonogramError
 from monogram.keeping import Change
 from monogram.people import Personalizer
 from monogram.person import Person
 
 Stage = Literal["queued", "working", "done", "refused", "failed"]
 ENDED = ("done", "refused", "failed")
+TRIES = 5
+"""How often a change is begun anew where another process changed the same person meanwhile."""
 KEPT = 1000
 """Ended jobs that can still be asked about."""
 Do = Callable[[Person], Change | None]
@@ -151,7 +153,7 @@ class Edits:
             home=self.people.home,
         )
         try:
-            job.tell(State("done", change=do(mine.user(job.user))))
+            job.tell(State("done", change=_at_last(do, mine.user(job.user))))
         except EditRefusedError as error:
             receipt = getattr(error, "receipt", None)
             figures = dict(receipt.as_dict()) if receipt is not None else {}
@@ -160,3 +162,13 @@ class Edits:
             job.tell(State("failed", why=str(error)))
         except Exception as error:  # noqa: BLE001  (a job that never ends would be waited for forever)
             job.tell(State("failed", why=f"Something went wrong inside: {type(error).__name__}."))
+
+
+def _at_last(do: Do, person: Person) -> Change | None:
+    """The change, begun anew where somebody else was faster."""
+    for _ in range(TRIES - 1):
+        try:
+            return do(person)
+        except ChangedMeanwhileError:
+            continue
+    return do(person)

@@ -13,7 +13,7 @@ from pathlib import Path
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
-from monogram.errors import LedgerError
+from monogram.errors import ChangedMeanwhileError
 from monogram.preferences import Preference, check_user
 from monogram.store.database import Database
 from monogram.store.facts import Draft, Event, Kind, Version, ever, set_at, set_digest
@@ -173,8 +173,8 @@ def _newest(session: Session, user: str, base_digest: str | None) -> VersionRow 
     return session.scalars(mine.order_by(VersionRow.number.desc()).limit(1)).first()
 
 
-def _lost(user: str, head: int, after: int) -> LedgerError:
-    return LedgerError(
+def _lost(user: str, head: int, after: int) -> ChangedMeanwhileError:
+    return ChangedMeanwhileError(
         f"The preferences of {user!r} were changed by somebody else meanwhile (version {head}, "
         f"this change began at {after}). Nothing was changed by this one; do it again."
     )
