@@ -117,7 +117,7 @@ class LedgerError(StoreError):
 
 
 class ChangedMeanwhileError(LedgerError):
-    """Somebody else changed this person since the change was begun; nothing was changed by it. Do it again."""
+    """Somebody else changed this person since the change was begun, which changed nothing. Do it again."""
 
 
 class DiskFullError(StoreError):
