@@ -22,7 +22,8 @@ COMMANDS = [
     ["demo"], ["add"], ["ask"], ["chat"], ["list"], ["forget"], ["history"], ["rollback"],
     ["erase"], ["verify"], ["import"], ["export"], ["data", "build"],
     ["bench", "run"], ["bench", "report"], ["bench", "score"],
-    ["serve"], ["model", "list"], ["model", "pull"], ["model", "info"],
+    ["serve"], ["keys", "add"], ["keys", "list"], ["keys", "revoke"],
+    ["model", "list"], ["model", "pull"], ["model", "info"],
 ]  # fmt: skip
 SHORT = {"bench run": "bench"}
 """What a command's example says instead of its whole name."""

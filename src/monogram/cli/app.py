@@ -14,6 +14,7 @@ from monogram.cli import (
     demo,
     erase,
     history,
+    keys,
     models,
     people,
     serve,
@@ -80,3 +81,4 @@ bench.join(app)
 calibrate.join(app)
 data.join(app)
 serve.join(app)
+keys.join(app)

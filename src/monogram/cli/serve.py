@@ -10,8 +10,6 @@ from monogram.cli.output import emit_line, explained, say
 from monogram.cli.progress import progress
 from monogram.cli.shared import the_door
 
-LOCAL = ("127.0.0.1", "localhost", "::1")
-
 
 def join(app: typer.Typer) -> None:
     """Put the command into the app."""
@@ -27,6 +25,12 @@ def serve(
     memory: Annotated[
         int, typer.Option(min=1, help="Megabytes of people's deltas that stay in memory.")
     ] = 256,
+    rate: Annotated[
+        int, typer.Option(min=0, help="Requests a minute of one tenant; 0: as many as they like.")
+    ] = 0,
+    everybody: Annotated[
+        bool, typer.Option("--open", help="Let other machines in though there are no API keys.")
+    ] = False,
     home: Home = None,
     as_json: Json = False,
 ) -> None:
@@ -35,6 +39,9 @@ def serve(
     Point an OpenAI client at it: the person is the field `user`, or the model `smollm2:alice`. What is known
     of people is at `/v1/memories`, after mem0's names. `/docs` shows every route and tries it.
 
+    Where there are API keys (`monogram keys add TENANT`), every request needs one, and each tenant has people
+    of its own. Without any, only this machine may come in.
+
     Ctrl-C stops it; answers and changes that were begun are finished first. With --json one line tells the
     address when requests are taken.
 
@@ -42,16 +49,16 @@ def serve(
     """
     with progress(as_json, f"Loading {model}") as bars:
         door = the_door("serve")
-        settings = door.Settings(rows=rows, queue=queue, resident_bytes=memory * 1_000_000)
-        served = door.prepare(model, host=host, port=port, home=home, settings=settings, progress=bars)
+        settings = door.Settings(rows=rows, queue=queue, resident_bytes=memory * 1_000_000, rate=rate)
+        served = door.prepare(
+            model, host=host, port=port, home=home, settings=settings, everybody=everybody, progress=bars
+        )
 
     def ready() -> None:
         if as_json:
             emit_line({"url": served.url, "model": model})
             return
         say(f"Serving {model} at {served.url} (every route: {served.url}/docs). Ctrl-C stops it.")
-        if host not in LOCAL:
-            say("Whoever reaches this address can read and change everybody's preferences.")
 
     try:
         served.run(ready)

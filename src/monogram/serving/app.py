@@ -13,6 +13,8 @@ from fastapi.responses import JSONResponse
 import monogram
 from monogram.errors import BusyError, InputError, MonogramError, NotCompiledError, UnknownNameError
 from monogram.serving import memory_api, openai_api
+from monogram.serving.guard import Guard
+from monogram.serving.keys import Keys
 from monogram.serving.service import Service
 
 ABOUT = "People on one model: their preferences are in its weights, and take no room in the prompt."
@@ -24,8 +26,12 @@ STATUS: tuple[tuple[type[MonogramError], int, str], ...] = (
 )
 
 
-def app(service: Service) -> FastAPI:
-    """The application. It starts the service, and closes it when it is shut down."""
+def app(service: Service, keys: Keys | None = None) -> FastAPI:
+    """The application. It starts the service, and closes it when it is shut down.
+
+    Args:
+        keys: whose keys count; those beside the service's store by default.
+    """
 
     @asynccontextmanager
     async def life(_: FastAPI) -> AsyncIterator[None]:
@@ -37,6 +43,7 @@ def app(service: Service) -> FastAPI:
 
     made = FastAPI(title="monogram", version=monogram.__version__, description=ABOUT, lifespan=life)
     made.state.service = service
+    made.add_middleware(Guard, keys=keys or Keys(service.people.store.home), rate=service.settings.rate)
     made.include_router(openai_api.router)
     made.include_router(memory_api.router)
     made.add_api_route("/healthz", _alive, tags=["Operation"])

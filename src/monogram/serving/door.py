@@ -12,9 +12,11 @@ from monogram.errors import InputError
 from monogram.keeping import Progress
 from monogram.people import load
 from monogram.serving.app import app
+from monogram.serving.keys import Keys
 from monogram.serving.service import Service, Settings
 
-__all__ = ["Served", "Settings", "prepare"]
+__all__ = ["Keys", "Served", "Settings", "prepare"]
+LOCAL = ("127.0.0.1", "localhost", "::1")
 
 
 def prepare(
@@ -25,6 +27,7 @@ def prepare(
     home: Path | None = None,
     editor: str | None = None,
     settings: Settings | None = None,
+    everybody: bool = False,
     progress: Progress | None = None,
 ) -> Served:
     """Load the model, and be ready to serve it.
@@ -33,12 +36,19 @@ def prepare(
         model, home, editor: as `people.load`.
         host, port: where to listen; port 0 takes a free one.
         settings: how it works.
+        everybody: whether it may be reached from other machines without a key.
         progress: called while the model is loaded.
 
     Raises:
-        InputError: nobody can listen there; told before the model is loaded.
+        InputError: nobody can listen there, or others could come in without a key; told before the model is
+            loaded.
         ModelError, LedgerError, UnknownNameError: as `people.load`.
     """
+    if host not in LOCAL and not everybody and not Keys(home).all():
+        raise InputError(
+            f"At {host} others could read and change everybody's preferences: there is no API key yet. Make "
+            "one (monogram keys add TENANT), or say --open."
+        )
     listener = _listening(host, port)
     try:
         people = load(model, home=home, editor=editor, progress=progress)

@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import asdict
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Query, Response
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, Field
 
@@ -23,16 +23,18 @@ from monogram.clusters.table import table
 from monogram.errors import InputError, UnknownNameError
 from monogram.keeping import Change
 from monogram.people import Person
-from monogram.preferences import Preference, Profile, check_user
+from monogram.preferences import Preference, Profile
 from monogram.profiles import profile_text
 from monogram.scoring import recall
+from monogram.serving.caller import Asking, Asks, held
 from monogram.serving.edits import Do, Job, State
-from monogram.serving.service import Service
 from monogram.words import content
 
 router = APIRouter(prefix="/v1", tags=["Memories"])
 Whose = Annotated[str, Query(max_length=200, description="The person.")]
 Said = Annotated[str, Field(max_length=20_000)]
+MOST = 200
+"""Memories of one person."""
 WAIT = 15.0
 """Seconds between signs of life in a stream of events."""
 
@@ -71,36 +73,37 @@ class Search(BaseModel):
 
 
 @router.post("/memories", status_code=202)
-def add(request: Request, asked: Add, response: Response) -> dict[str, Any]:
+def add(asks: Asks, asked: Add, response: Response) -> dict[str, Any]:
     """Add what somebody said, or one preference. Nothing in it to be known: 200 and no job."""
-    user = check_user(asked.user_id)
-    found = _read(asked)
+    user, found = asks.name(asked.user_id), _read(asked)
     if not found:
         response.status_code = 200
         return {"job": None, "results": []}
-    return _begun(request, user, lambda person: person.add_all(found), found)
+    if (many := len(asks.service.people.user(user).list()) + len(found)) > MOST:
+        raise InputError(
+            f"{asked.user_id!r} would have {many} memories; {MOST} is the most. Delete some first."
+        )
+    return _begun(asks, user, lambda person: person.add_all(found), found)
 
 
 @router.get("/memories")
-def list_(request: Request, user_id: Whose) -> dict[str, Any]:
+def list_(asks: Asks, user_id: Whose) -> dict[str, Any]:
     """All that is true of somebody now, oldest first."""
-    person = _person(request, user_id)
-    return {"results": [_memory(person.name, p) for p in person.list()]}
+    return {"results": [_memory(user_id, p) for p in asks.known(user_id).list()]}
 
 
 @router.post("/memories/search")
-def search(request: Request, asked: Search) -> dict[str, Any]:
+def search(asks: Asks, asked: Search) -> dict[str, Any]:
     """What of it has to do with the words asked, the nearest first."""
-    person = _person(request, asked.user_id)
+    person = asks.known(asked.user_id)
     ranked = sorted(((_nearness(asked.query, p), p) for p in person.list()), key=lambda pair: -pair[0])
-    near = [_memory(person.name, p) | {"score": round(score, 3)} for score, p in ranked if score > 0]
+    near = [_memory(asked.user_id, p) | {"score": round(score, 3)} for score, p in ranked if score > 0]
     return {"results": near[: asked.limit]}
 
 
 @router.get("/memories/history")
-def history(request: Request, user_id: Whose) -> dict[str, Any]:
+def history(asks: Asks, user_id: Whose) -> dict[str, Any]:
     """Somebody's versions: what changed, when, and what was measured. What was erased says only that."""
-    person = _person(request, user_id)
     return {
         "results": [
             {
@@ -109,56 +112,51 @@ def history(request: Request, user_id: Whose) -> dict[str, Any]:
                 "present": entry.present,
                 "changes": [
                     {"event": event.kind, "restored": event.restored}
-                    | ({"memory": _memory(person.name, event.preference)} if event.preference else {})
+                    | ({"memory": _memory(user_id, event.preference)} if event.preference else {})
                     for event in entry.events
                 ],
                 "receipt": entry.version.receipt if entry.version else None,
             }
-            for entry in person.history()
+            for entry in asks.known(user_id).history()
         ]
     }
 
 
 @router.get("/memories/export")
-def export(request: Request, user_id: Whose) -> Response:
+def export(asks: Asks, user_id: Whose) -> Response:
     """What is true of somebody, as a profile file that `monogram import` reads."""
-    person = _person(request, user_id)
-    return Response(profile_text(Profile(person.name, person.list())), media_type="application/yaml")
+    profile = Profile(user_id, asks.known(user_id).list())
+    return Response(profile_text(profile), media_type="application/yaml")
 
 
 @router.post("/memories/rollback", status_code=202)
 def rollback(
-    request: Request, user_id: Whose, version: Annotated[int | None, Query(ge=1)] = None
+    asks: Asks, user_id: Whose, version: Annotated[int | None, Query(ge=1)] = None
 ) -> dict[str, Any]:
     """Make what was true with an old version (by default the one before) true again."""
-    return _begun(request, check_user(user_id), lambda person: person.rollback(version))
+    return _begun(asks, asks.known(user_id).name, lambda person: person.rollback(version))
 
 
 @router.get("/memories/{memory_id}")
-def get(request: Request, memory_id: str, user_id: Whose) -> dict[str, Any]:
+def get(asks: Asks, memory_id: str, user_id: Whose) -> dict[str, Any]:
     """One thing that is true of somebody."""
-    person = _person(request, user_id)
-    return _memory(person.name, _held(person, memory_id))
+    return _memory(user_id, held(asks.known(user_id), memory_id, user_id))
 
 
 @router.put("/memories/{memory_id}", status_code=202)
-def update(request: Request, memory_id: str, asked: Update) -> dict[str, Any]:
+def update(asks: Asks, memory_id: str, asked: Update) -> dict[str, Any]:
     """Replace it: what was true before is history."""
-    person = _person(request, asked.user_id)
-    old = _held(person, memory_id)
+    person = asks.known(asked.user_id)
+    old = held(person, memory_id, asked.user_id)
     new = Preference.checked(old.attribute, asked.target, asked.statement, old.polarity)
-
-    def replace(person: Person) -> Change:
-        return _swap(person, old, [new])
-
-    return _begun(request, person.name, replace, [new])
+    return _begun(asks, person.name, lambda person: _swap(person, old, [new]), [new])
 
 
 @router.delete("/memories/{memory_id}", status_code=202)
-def delete(request: Request, memory_id: str, user_id: Whose, erase: bool = False) -> dict[str, Any]:
+def delete(asks: Asks, memory_id: str, user_id: Whose, erase: bool = False) -> dict[str, Any]:
     """Forget it; with `erase` for good, past values and old versions too."""
-    person = _person(request, user_id)
-    old = _held(person, memory_id)
+    person = asks.known(user_id)
+    old = held(person, memory_id, user_id)
 
     def gone(person: Person) -> Change | None:
         if not erase:
@@ -166,11 +164,11 @@ def delete(request: Request, memory_id: str, user_id: Whose, erase: bool = False
         done = person.erase(old.target)
         return Change(removed=done.preferences, version=done.version)
 
-    return _begun(request, person.name, gone, [old])
+    return _begun(asks, person.name, gone, [old])
 
 
 @router.delete("/memories", status_code=202)
-def delete_all(request: Request, user_id: Whose, erase: bool = False) -> dict[str, Any]:
+def delete_all(asks: Asks, user_id: Whose, erase: bool = False) -> dict[str, Any]:
     """Forget everything about somebody; with `erase` for good, their id too."""
 
     def gone(person: Person) -> Change | None:
@@ -180,20 +178,20 @@ def delete_all(request: Request, user_id: Whose, erase: bool = False) -> dict[st
         head, held = person.owner.store.ledger.head(person.name), person.list()
         return person.keeping.change([("forgotten", p) for p in held], (), head) if held else Change()
 
-    return _begun(request, _person(request, user_id).name, gone)
+    return _begun(asks, asks.known(user_id).name, gone)
 
 
 @router.get("/jobs/{job}")
-def job(request: Request, job: str) -> dict[str, Any]:
+def job(asks: Asks, job: str) -> dict[str, Any]:
     """How far a change is."""
-    found = _job(request, job)
-    return _state(found, found.state)
+    found = asks.job(job)
+    return _state(asks.bare(found.user), found, found.state)
 
 
 @router.get("/jobs/{job}/events")
-async def events(request: Request, job: str) -> StreamingResponse:
+async def events(asks: Asks, job: str) -> StreamingResponse:
     """Its states as server-sent events, until it has ended."""
-    found = _job(request, job)
+    found = asks.job(job)
 
     async def lines() -> AsyncIterator[str]:
         seen = 0
@@ -203,7 +201,7 @@ async def events(request: Request, job: str) -> StreamingResponse:
             if not new:
                 yield ": still here\n\n"
             for state in new:
-                data = json.dumps(_state(found, state), ensure_ascii=False)
+                data = json.dumps(_state(asks.bare(found.user), found, state), ensure_ascii=False)
                 yield f"event: {state.stage}\ndata: {data}\n\n"
             if found.ended and not found.after(seen, 0):
                 return
@@ -211,42 +209,9 @@ async def events(request: Request, job: str) -> StreamingResponse:
     return StreamingResponse(lines(), media_type="text/event-stream", headers={"Cache-Control": "no-cache"})
 
 
-def _service(request: Request) -> Service:
-    found: Service = request.app.state.service
-    return found
-
-
-def _person(request: Request, user: str) -> Person:
-    """Somebody who is known.
-
-    Raises:
-        UnknownNameError: nobody is; others' ids are not told.
-    """
-    person = _service(request).people.user(user)
-    if not person.owner.store.ledger.head(person.name):
-        raise UnknownNameError(f"Nothing is known of {user!r}. Add something first.")
-    return person
-
-
-def _held(person: Person, memory_id: str) -> Preference:
-    for held in person.list():
-        if held.digest == memory_id:
-            return held
-    raise UnknownNameError(
-        f"{person.name!r} has no memory {memory_id!r} now. List them to see what there is."
-    )
-
-
-def _job(request: Request, name: str) -> Job:
-    found = _service(request).edits.find(name)
-    if found is None:
-        raise UnknownNameError(f"There is no job {name!r}, or it ended long ago.")
-    return found
-
-
-def _begun(request: Request, user: str, do: Do, about: Sequence[Preference] = ()) -> dict[str, Any]:
-    begun = _service(request).edits.begin(user, do)
-    return {"job": begun.id, "results": [_memory(user, p) for p in about]}
+def _begun(asks: Asking, name: str, do: Do, about: Sequence[Preference] = ()) -> dict[str, Any]:
+    begun = asks.begin(name, do)
+    return {"job": begun.id, "results": [_memory(asks.bare(name), p) for p in about]}
 
 
 def _read(asked: Add) -> tuple[Preference, ...]:
@@ -282,8 +247,8 @@ def _memory(user: str, p: Preference) -> dict[str, Any]:
     return {"id": p.digest, "memory": said, "user_id": user, "metadata": asdict(p)}
 
 
-def _state(job: Job, state: State) -> dict[str, Any]:
-    told: dict[str, Any] = {"id": job.id, "user_id": job.user, "status": state.stage}
+def _state(user: str, job: Job, state: State) -> dict[str, Any]:
+    told: dict[str, Any] = {"id": job.id, "user_id": user, "status": state.stage}
     if state.what:
         told["progress"] = {"what": state.what, "done": state.done, "total": state.total}
     if state.why:
@@ -292,9 +257,9 @@ def _state(job: Job, state: State) -> dict[str, Any]:
         told["receipt"] = state.figures
     if state.change is not None:
         version = state.change.version
-        told["added"] = [_memory(job.user, p) for p in state.change.added]
-        told["removed"] = [_memory(job.user, p) for p in state.change.removed]
-        told["known"] = [_memory(job.user, p) for p in state.change.known]
+        told["added"] = [_memory(user, p) for p in state.change.added]
+        told["removed"] = [_memory(user, p) for p in state.change.removed]
+        told["known"] = [_memory(user, p) for p in state.change.known]
         told["version"] = version.number if version else None
         told["receipt"] = dict(version.receipt or {}) if version else None
     return told

@@ -14,14 +14,14 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import aclosing
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field
 
 from monogram.errors import InputError
+from monogram.serving.caller import Asking, Asks
 from monogram.serving.engine import Piece
 from monogram.serving.sampling import Sampling
-from monogram.serving.service import Service
 
 MOST_CHARACTERS = 200_000
 router = APIRouter(prefix="/v1", tags=["OpenAI"])
@@ -112,19 +112,19 @@ class Completion(Wanted):
 
 
 @router.get("/models")
-async def models(request: Request) -> dict[str, Any]:
+async def models(asks: Asks) -> dict[str, Any]:
     """The model that is served. Ask for `NAME:USER` to have somebody's."""
-    service = _service(request)
+    service = asks.service
     one = {"id": service.name, "object": "model", "created": 0, "owned_by": "monogram"}
     return {"object": "list", "data": [one]}
 
 
 @router.post("/chat/completions", response_model=None)
-async def chat(request: Request, asked: Chat) -> dict[str, Any] | StreamingResponse:
+async def chat(asks: Asks, asked: Chat) -> dict[str, Any] | StreamingResponse:
     """Answer a conversation, as the model that knows `user`."""
     asked.refuse()
-    service, sampling = _service(request), asked.sampling()
-    user = service.who(asked.model, asked.user)
+    service, sampling = asks.service, asked.sampling()
+    user = _whose(asks, asked)
     ids = service.chat_ids([message.plain() for message in asked.messages])
     pieces = service.write(ids, user, sampling)
     head = _head("chatcmpl", asked.model)
@@ -142,11 +142,11 @@ async def chat(request: Request, asked: Chat) -> dict[str, Any] | StreamingRespo
 
 
 @router.post("/completions", response_model=None)
-async def completions(request: Request, asked: Completion) -> dict[str, Any] | StreamingResponse:
+async def completions(asks: Asks, asked: Completion) -> dict[str, Any] | StreamingResponse:
     """Go on with a text, as the model that knows `user`."""
     asked.refuse()
-    service, sampling = _service(request), asked.sampling()
-    user = service.who(asked.model, asked.user)
+    service, sampling = asks.service, asked.sampling()
+    user = _whose(asks, asked)
     prompts = [asked.prompt] if isinstance(asked.prompt, str) else asked.prompt
     every = [service.write(service.text_ids(text), user, sampling) for text in prompts]
     head = {**_head("cmpl", asked.model), "object": "text_completion"}
@@ -162,9 +162,10 @@ async def completions(request: Request, asked: Completion) -> dict[str, Any] | S
     return {**head, "choices": choices, "usage": _usage([last for _, last in found])}
 
 
-def _service(request: Request) -> Service:
-    found: Service = request.app.state.service
-    return found
+def _whose(asks: Asking, asked: Wanted) -> str | None:
+    """Whose answer it is, as the store calls them; None: nobody's."""
+    user = asks.service.who(asked.model, asked.user)
+    return None if user is None else asks.name(user)
 
 
 def _head(kind: str, model: str) -> dict[str, Any]:

@@ -27,12 +27,14 @@ class Settings:
         queue: requests that may wait.
         resident_bytes: bytes of deltas that stay in memory.
         edits: changes that may wait.
+        rate: requests a minute of one tenant; 0: as many as they like.
     """
 
     rows: int = 64
     queue: int = 256
     resident_bytes: int = BUDGET
     edits: int = 100
+    rate: int = 0
 
 
 class Service:
