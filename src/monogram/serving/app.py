@@ -12,7 +12,7 @@ from fastapi.responses import JSONResponse
 
 import monogram
 from monogram.errors import BusyError, InputError, MonogramError, NotCompiledError, UnknownNameError
-from monogram.serving import memory_api, openai_api
+from monogram.serving import memory_api, openai_api, pages
 from monogram.serving.guard import Guard
 from monogram.serving.keys import Keys
 from monogram.serving.service import Service
@@ -46,6 +46,7 @@ def app(service: Service, keys: Keys | None = None) -> FastAPI:
     made.add_middleware(Guard, keys=keys or Keys(service.people.store.home), rate=service.settings.rate)
     made.include_router(openai_api.router)
     made.include_router(memory_api.router)
+    made.include_router(pages.router)
     made.add_api_route("/healthz", _alive, tags=["Operation"])
     made.add_api_route("/readyz", _ready, tags=["Operation"], response_model=None)
     made.add_exception_handler(MonogramError, _explained)

@@ -19,7 +19,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from monogram.errors import StoreError
 from monogram.serving.keys import Keys
 
-OPEN = ("/healthz", "/readyz", "/docs", "/openapi.json", "/favicon.ico")
+OPEN = ("/", "/page/style.css", "/page/page.js", "/healthz", "/readyz", "/docs", "/openapi.json")
 """Routes that need no key, and tell nothing of anybody."""
 MOST_BYTES = 2_000_000
 audit = logging.getLogger("monogram.audit")
