@@ -8,13 +8,14 @@ from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, PlainTextResponse
 
 import monogram
 from monogram.errors import BusyError, InputError, MonogramError, NotCompiledError, UnknownNameError
 from monogram.serving import memory_api, openai_api, pages
 from monogram.serving.guard import Guard
 from monogram.serving.keys import Keys
+from monogram.serving.metrics import Metrics
 from monogram.serving.service import Service
 
 ABOUT = "People on one model: their preferences are in its weights, and take no room in the prompt."
@@ -43,11 +44,14 @@ def app(service: Service, keys: Keys | None = None) -> FastAPI:
 
     made = FastAPI(title="monogram", version=monogram.__version__, description=ABOUT, lifespan=life)
     made.state.service = service
-    made.add_middleware(Guard, keys=keys or Keys(service.people.store.home), rate=service.settings.rate)
+    metrics = made.state.metrics = Metrics(service)
+    keys = keys or Keys(service.people.store.home)
+    made.add_middleware(Guard, keys=keys, note=metrics.note, rate=service.settings.rate)
     made.include_router(openai_api.router)
     made.include_router(memory_api.router)
     made.include_router(pages.router)
     made.add_api_route("/healthz", _alive, tags=["Operation"])
+    made.add_api_route("/metrics", _metrics, tags=["Operation"], response_class=PlainTextResponse)
     made.add_api_route("/readyz", _ready, tags=["Operation"], response_model=None)
     made.add_exception_handler(MonogramError, _explained)
     made.add_exception_handler(RequestValidationError, _invalid)
@@ -64,6 +68,12 @@ def told(status: int, message: str, kind: str, param: str | None = None) -> JSON
 async def _alive() -> dict[str, str]:
     """Whether the process answers at all."""
     return {"status": "alive"}
+
+
+async def _metrics(request: Request) -> PlainTextResponse:
+    """Figures for Prometheus: requests, times, tokens, what there is to do. Nothing of anybody."""
+    metrics: Metrics = request.app.state.metrics
+    return PlainTextResponse(metrics.text())
 
 
 async def _ready(request: Request) -> dict[str, Any] | JSONResponse:

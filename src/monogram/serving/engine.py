@@ -70,6 +70,8 @@ class Engine:
     rows: int = 64
     queue: int = 256
     prompt_tokens: int = 4096
+    tokens: int = field(default=0, init=False)
+    """How many tokens were written so far, for everybody."""
     _waiting: deque[Job] = field(default_factory=deque, init=False)
     _running: list[Job] = field(default_factory=list, init=False)
     _batch: Batch | None = field(default=None, init=False)
@@ -203,6 +205,7 @@ class Engine:
         self._leave(self._batch)
 
     def _hand_out(self, tokens: Sequence[int], jobs: Sequence[Job]) -> None:
+        self.tokens += len(tokens)
         for job, token in zip(jobs, tokens, strict=True):
             if job.gone:
                 continue

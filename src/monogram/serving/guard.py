@@ -19,11 +19,12 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from monogram.errors import StoreError
 from monogram.serving.keys import Keys
 
-OPEN = ("/", "/page/style.css", "/page/page.js", "/healthz", "/readyz", "/docs", "/openapi.json")
+OPEN = ("/", "/page/style.css", "/page/page.js", "/healthz", "/readyz", "/metrics", "/docs", "/openapi.json")
 """Routes that need no key, and tell nothing of anybody."""
 MOST_BYTES = 2_000_000
 audit = logging.getLogger("monogram.audit")
 Told = Callable[[int, str, str], Awaitable[None]]
+Note = Callable[[str, int, float], None]
 
 
 @dataclass
@@ -53,13 +54,15 @@ class Guard:
 
     Args:
         app: what is guarded.
+        note: told of each request that has ended: route, status, seconds.
         keys: whose keys count; where there are none at all, everybody is let in, as the tenant "".
         rate: requests a minute of one tenant; 0: as many as they like.
         most: bytes of a request.
     """
 
-    def __init__(self, app: ASGIApp, keys: Keys, rate: int = 0, most: int = MOST_BYTES) -> None:
+    def __init__(self, app: ASGIApp, keys: Keys, note: Note, rate: int = 0, most: int = MOST_BYTES) -> None:
         self._app = app
+        self._note = note
         self._keys = keys
         self._rate = rate
         self._most = most
@@ -89,7 +92,9 @@ class Guard:
             await refuse(413, f"The request has more than {self._most} bytes.", "invalid_request_error")
         finally:
             if scope["path"] not in OPEN:
-                _note(scope, noted, time.perf_counter() - began)
+                seconds = time.perf_counter() - began
+                self._note(_route(scope), noted["status"], seconds)
+                _audit(scope, noted, seconds)
 
     async def _admitted(self, scope: Scope, refuse: Told) -> bool:
         """Whether a request may go on; it is answered where not."""
@@ -152,14 +157,17 @@ async def _refuse(send: Send, status: int, message: str, kind: str) -> None:
     await send({"type": "http.response.body", "body": body})
 
 
-def _note(scope: Scope, noted: MutableMapping[str, Any], seconds: float) -> None:
-    """A line of audit."""
-    route = scope.get("route")
+def _route(scope: Scope) -> str:
+    """The route as it is written, without anybody's ids in it."""
+    return str(getattr(scope.get("route"), "path", "none"))
+
+
+def _audit(scope: Scope, noted: MutableMapping[str, Any], seconds: float) -> None:
     told = {
         "tenant": scope["state"]["tenant"],
         "user": person(noted["user"]) if noted.get("user") else None,
         "method": scope["method"],
-        "route": getattr(route, "path", "none"),
+        "route": _route(scope),
         "status": noted["status"],
         "seconds": round(seconds, 3),
     }
