@@ -11,7 +11,7 @@ PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
 CODE = sorted([*ROOT.glob("src/**/*.py"), *ROOT.glob("tests/**/*.py")])
 HEADING = re.compile(r"^#+ (\d+(?:\.\d+)*)\.? ", re.MULTILINE)
 CITED = re.compile(
-    r"\b(?P<page>(?:docs/\w+|(?:\w+/)*[A-Z]{3,}|\w+(?=\.md\)))\.md)\b(?:\)?\s+§(?P<number>\d+(?:\.\d+)*))?"
+    r"(?<!/)\b(?P<page>(?:docs/\w+|(?:\w+/)*[A-Z]{3,}|\w+(?=\.md\)))\.md)\b(?:\)?\s+§(?P<number>\d+(?:\.\d+)*))?"
 )
 LINK = re.compile(r"\]\((?!https?:)([^)#]+)\)")
 

@@ -20,7 +20,7 @@ FILES = {
 
 
 def runs(path: Path) -> set[tuple[str, ...]]:
-    """All runs of six lines of code, without imports, blank lines, brackets and what a protocol says (the
+    """All runs of six lines of code, without imports, blank lines and what a protocol says (the
     signatures of functions).
     """
     text = path.read_text(encoding="utf-8")
@@ -31,7 +31,7 @@ def runs(path: Path) -> set[tuple[str, ...]]:
         if isinstance(node, ast.FunctionDef):
             said |= set(range(node.lineno, node.body[0].lineno))
     lines = [line.strip() for n, line in enumerate(text.splitlines(), 1) if n not in said]
-    code = [line for line in lines if len(line) > 2]
+    code = [line for line in lines if line]
     return {tuple(code[i : i + SHARED]) for i in range(len(code) - SHARED + 1)}
 
 

@@ -1,8 +1,6 @@
 """ROME against its formula, multiplied out, and its value step against the whole model, in float64."""
 
-import re
 from dataclasses import replace
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -229,16 +227,3 @@ def test_c_of_another_kind_than_identity_changes_only_the_direction_of_the_key()
     assert torch.allclose(found.dense() @ key, residual)
     scaled = found.right[0] * torch.tensor([1.0, 2.0, 4.0, 8.0], dtype=torch.float64) / key
     assert torch.allclose(scaled, scaled[:1].expand(4))
-
-
-def test_the_files_of_two_methods_share_no_run_of_six_lines() -> None:
-    folder = Path(rome.__file__).parent
-    runs: dict[tuple[str, ...], str] = {}
-    for name in ("cluster", "rome", "neuron", "memit", "emmet", "alphaedit", "grace"):
-        text = (folder / f"{name}.py").read_text(encoding="utf-8")
-        text = re.sub(r"def (\w+)\([^)]*\) -> ", r"def \1 -> ", text)  # signatures are the protocol's
-        text = re.sub(r"(?m)^(from|import) .*$", "", text)  # what a method uses is no copy
-        lines = [line.strip() for line in text.splitlines() if line.strip()]
-        for i in range(len(lines) - 5):
-            run = tuple(lines[i : i + 6])
-            assert runs.setdefault(run, name) == name, run

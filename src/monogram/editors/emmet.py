@@ -44,9 +44,9 @@ class Emmet(AtSubject[EmmetConfig]):
     presets: ClassVar[Mapping[str, EmmetConfig]] = {"paper": EmmetConfig()}
     trials: ClassVar[Trials] = {
         "layer": (0.3, 0.5, 0.7),
-        "epsilon": (0.01, 1.0),
         "clamp": (2.0, 8.0),
         "steps": (50,),
+        "epsilon": (0.01, 1.0),
     }
 
     def layers(self, model: EditableModel) -> list[int]:
