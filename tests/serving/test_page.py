@@ -65,6 +65,7 @@ def test_a_newcomer_adds_asks_changes_and_takes_back(browser: Any, server: Serve
     sync_api.expect(own).to_have_text(re.compile(re.escape(expected[:10])), timeout=20_000)
     base = page.locator(".both p").nth(0).text_content()
     assert base != own.text_content()
+    sync_api.expect(page.get_by_label("New value for hobby")).to_be_hidden()
     page.get_by_role("button", name="Change hobby").click()
     page.get_by_label("New value for hobby").fill("sailing")
     page.get_by_role("button", name="Save").click()
