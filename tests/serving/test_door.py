@@ -39,7 +39,8 @@ def test_it_says_where_it_is_answers_and_ends(folder: str, tmp_path: Path, stop:
         "--json",
     ]
     home = {"MONOGRAM_HOME": str(tmp_path), "OMP_NUM_THREADS": "1"}
-    process = subprocess.Popen(words, stdout=subprocess.PIPE, text=True, env={**os.environ, **home})
+    both = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    process = subprocess.Popen(words, **both, text=True, env={**os.environ, **home})
     try:
         assert process.stdout is not None
         told = json.loads(process.stdout.readline())
@@ -50,7 +51,11 @@ def test_it_says_where_it_is_answers_and_ends(folder: str, tmp_path: Path, stop:
         answer = httpx2.post(f"{told['url']}/v1/chat/completions", json=body, timeout=60)
         assert answer.status_code == 200, answer.text
         process.send_signal(stop)
-        assert process.wait(30) == (0 if stop is signal.SIGINT else -signal.SIGTERM)
+        _, log = process.communicate(timeout=30)
+        assert process.returncode == (0 if stop is signal.SIGINT else -signal.SIGTERM)
+        (line,) = [json.loads(line) for line in log.splitlines() if line.startswith("{")]
+        assert (line["route"], line["status"]) == ("/v1/chat/completions", 200)
+        assert "Hello" not in log
     finally:
         process.kill()
         process.communicate()

@@ -18,7 +18,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
-from monogram.errors import LayerError, ModelError
+from monogram.errors import InputError, LayerError, ModelError
 from monogram.models.chat import Message, checked_messages, end_of_turn, plain_chat, template_ids
 from monogram.models.layout import Layout, layout_of, sizes
 from monogram.models.reading import read
@@ -125,6 +125,14 @@ class EditableModel:
         """The longest sequence the model is made for, in tokens; None where it states none."""
         longest = getattr(self.model.config.get_text_config(), "max_position_embeddings", None)
         return int(longest) if longest else None
+
+    def refuse_longer(self, tokens: int) -> None:
+        """Raise InputError for a conversation of so many tokens that leaves no room for an answer."""
+        if self.context is not None and tokens >= self.context:
+            raise InputError(
+                f"The conversation has {tokens} tokens; model '{self.name}' takes {self.context} with the "
+                "answer. Shorten it."
+            )
 
     def module(self, name: str) -> nn.Module:
         """A module by its full name.

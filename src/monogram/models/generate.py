@@ -65,12 +65,7 @@ def generate(
                 f"There are {number} {what} for {len(prompts)} prompts; give one each, or one for all."
             )
     rows = [em.chat_ids(prompt) for prompt in prompts]
-    longest = max((len(row) for row in rows), default=0)
-    if em.context is not None and longest >= em.context:
-        raise InputError(
-            f"The longest prompt has {longest} tokens; model '{em.name}' takes {em.context} with the answer. "
-            "Shorten it."
-        )
+    em.refuse_longer(max(map(len, rows), default=0))
     answers = [""] * len(rows)
     thought = Thinking.of(em.tokenizer, thinking) if thinking else None
     order = sorted(range(len(rows)), key=lambda i: len(rows[i]), reverse=True)  # the dearest batch first

@@ -57,12 +57,8 @@ class Stream:
         if max_new_tokens < 1:
             raise InputError(f"max_new_tokens ({max_new_tokens}) must be at least 1.")
         ids = self.em.chat_ids(prompt)
+        self.em.refuse_longer(len(ids))
         context = self.em.context
-        if context is not None and len(ids) >= context:
-            raise InputError(
-                f"The prompt has {len(ids)} tokens; model '{self.em.name}' takes {context} with the answer. "
-                "Shorten it."
-            )
         limit = max_new_tokens if context is None else min(max_new_tokens, context - len(ids))
         return self._pieces(ids, delta, limit)
 

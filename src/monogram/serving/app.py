@@ -16,6 +16,7 @@ from monogram.serving import memory_api, openai_api, pages
 from monogram.serving.guard import Guard
 from monogram.serving.keys import Keys
 from monogram.serving.metrics import Metrics
+from monogram.serving.problem import log, told
 from monogram.serving.service import Service
 
 ABOUT = "People on one model: their preferences are in its weights, and take no room in the prompt."
@@ -59,12 +60,6 @@ def app(service: Service, keys: Keys | None = None) -> FastAPI:
     return made
 
 
-def told(status: int, message: str, kind: str, param: str | None = None) -> JSONResponse:
-    """An error as OpenAI's clients read it."""
-    error: dict[str, Any] = {"message": message, "type": kind, "param": param, "code": None}
-    return JSONResponse({"error": error}, status, headers={"Retry-After": "1"} if status == 429 else None)
-
-
 async def _alive() -> dict[str, str]:
     """Whether the process answers at all."""
     return {"status": "alive"}
@@ -91,6 +86,7 @@ async def _explained(_: Request, error: Exception) -> JSONResponse:
     for kind, status, name in STATUS:
         if isinstance(error, kind):
             return told(status, str(error), name)
+    log.error("%s: %s", type(error).__name__, error)
     return told(500, "Something is wrong on the server's side; its log says what.", "server_error")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import socket
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +13,7 @@ from monogram.errors import InputError
 from monogram.keeping import Progress
 from monogram.people import load
 from monogram.serving.app import app
+from monogram.serving.guard import audit
 from monogram.serving.keys import Keys
 from monogram.serving.service import Service, Settings
 
@@ -77,6 +79,7 @@ class Served:
         Args:
             ready: called when requests are taken.
         """
+        _write(audit)
         config = uvicorn.Config(app(self.service), log_level="warning", lifespan="on")
         with self._listener:
             _Announced(config, ready).run([self._listener])
@@ -92,6 +95,13 @@ class _Announced(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         self._ready()
+
+
+def _write(logger: logging.Logger) -> None:
+    """Let a log be seen, on stderr, unless whoever runs this process has said where it goes."""
+    if not logger.hasHandlers():
+        logger.addHandler(logging.StreamHandler())
+        logger.setLevel(logging.INFO)
 
 
 def _listening(host: str, port: int) -> socket.socket:

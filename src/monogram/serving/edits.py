@@ -19,6 +19,7 @@ from monogram.errors import BusyError, ChangedMeanwhileError, EditRefusedError, 
 from monogram.keeping import Change
 from monogram.people import Personalizer
 from monogram.person import Person
+from monogram.serving.problem import log
 
 Stage = Literal["queued", "working", "done", "refused", "failed"]
 ENDED = ("done", "refused", "failed")
@@ -161,6 +162,7 @@ class Edits:
         except MonogramError as error:
             job.tell(State("failed", why=str(error)))
         except Exception as error:  # noqa: BLE001  (a job that never ends would be waited for forever)
+            log.exception("a change failed")
             job.tell(State("failed", why=f"Something went wrong inside: {type(error).__name__}."))
 
 

@@ -18,7 +18,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from monogram.errors import BusyError, InputError
+from monogram.errors import BusyError
 from monogram.models.editable import EditableModel
 from monogram.patch import Attachable
 from monogram.serving.batch import Batch, Row
@@ -116,12 +116,7 @@ class Engine:
             InputError: a prompt longer than the context.
             BusyError: as many wait as may, or the engine is closing.
         """
-        context = self.model.context
-        if context is not None and len(ids) >= context:
-            raise InputError(
-                f"The conversation has {len(ids)} tokens; model '{self.model.name}' takes {context} with the "
-                "answer. Shorten it."
-            )
+        self.model.refuse_longer(len(ids))
         job = Job(Row(ids, owner, sampling), Writer(self.model, sampling, len(ids)), tell)
         with self._wake:
             if self._closing:

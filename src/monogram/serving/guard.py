@@ -18,12 +18,13 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from monogram.errors import StoreError
 from monogram.serving.keys import Keys
+from monogram.serving.problem import log, told
 
 OPEN = ("/", "/page/style.css", "/page/page.js", "/healthz", "/readyz", "/metrics", "/docs", "/openapi.json")
 """Routes that need no key, and tell nothing of anybody."""
 MOST_BYTES = 2_000_000
 audit = logging.getLogger("monogram.audit")
-Told = Callable[[int, str, str], Awaitable[None]]
+Refuse = Callable[[int, str, str], Awaitable[None]]
 Note = Callable[[str, int, float], None]
 
 
@@ -80,7 +81,7 @@ class Guard:
             await send(message)
 
         async def refuse(status: int, message: str, kind: str) -> None:
-            await _refuse(sent, status, message, kind)
+            await told(status, message, kind)(scope, receive, sent)
 
         scope.setdefault("state", {})["tenant"] = ""
         scope["state"]["audit"] = noted
@@ -96,7 +97,7 @@ class Guard:
                 self._note(_route(scope), noted["status"], seconds)
                 _audit(scope, noted, seconds)
 
-    async def _admitted(self, scope: Scope, refuse: Told) -> bool:
+    async def _admitted(self, scope: Scope, refuse: Refuse) -> bool:
         """Whether a request may go on; it is answered where not."""
         headers = {name.lower(): value for name, value in scope["headers"]}
         length = headers.get(b"content-length", b"0")
@@ -107,7 +108,8 @@ class Guard:
             return True
         try:
             tenant = self._tenant(headers.get(b"authorization", b""))
-        except StoreError:
+        except StoreError as error:
+            log.error("%s", error)
             await refuse(500, "The keys cannot be read; the server's log says why.", "server_error")
             return False
         if tenant is None:
@@ -146,24 +148,13 @@ def _bounded(receive: Receive, most: int) -> Receive:
     return bounded
 
 
-async def _refuse(send: Send, status: int, message: str, kind: str) -> None:
-    body = json.dumps({"error": {"message": message, "type": kind, "param": None, "code": None}}).encode()
-    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
-    if status == 429:
-        headers.append((b"retry-after", b"1"))
-    if status == 401:
-        headers.append((b"www-authenticate", b"Bearer"))
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
-
-
 def _route(scope: Scope) -> str:
     """The route as it is written, without anybody's ids in it."""
     return str(getattr(scope.get("route"), "path", "none"))
 
 
 def _audit(scope: Scope, noted: MutableMapping[str, Any], seconds: float) -> None:
-    told = {
+    line = {
         "tenant": scope["state"]["tenant"],
         "user": person(noted["user"]) if noted.get("user") else None,
         "method": scope["method"],
@@ -171,7 +162,7 @@ def _audit(scope: Scope, noted: MutableMapping[str, Any], seconds: float) -> Non
         "status": noted["status"],
         "seconds": round(seconds, 3),
     }
-    audit.info(json.dumps(told))
+    audit.info(json.dumps(line))
 
 
 def person(user: str) -> str:

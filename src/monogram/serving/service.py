@@ -11,7 +11,6 @@ from monogram.models.chat import Message
 from monogram.models.editable import EditableModel
 from monogram.patch import Attachable
 from monogram.people import Personalizer
-from monogram.preferences import check_user
 from monogram.serving.edits import Edits
 from monogram.serving.engine import Engine, Piece, twin
 from monogram.serving.residency import BUDGET, Residency
@@ -77,11 +76,11 @@ class Service:
             user: the field; None for nobody.
 
         Returns:
-            A checked id, or None: the base model's answer.
+            An id as it came, or None: the base model's answer.
 
         Raises:
             UnknownNameError: another model.
-            InputError: two people, or an id that cannot be one.
+            InputError: two people.
         """
         named: str | None = None
         if model != self.name:
@@ -92,8 +91,7 @@ class Service:
             raise InputError(
                 f"The request names two people, {named!r} in the model and {user!r} as the user."
             )
-        wanted = named or user
-        return check_user(wanted) if wanted else None
+        return named or user or None
 
     async def owner(self, user: str | None) -> Attachable | None:
         """What is put on the model for somebody. Raises as `Residency.owner`."""

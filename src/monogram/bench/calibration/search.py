@@ -17,7 +17,15 @@ from pathlib import Path
 from typing import Any
 
 from monogram.bench.calibration import page
-from monogram.bench.calibration.candidates import SPLIT, Candidate, candidates, default, order, others
+from monogram.bench.calibration.candidates import (
+    LEAD,
+    SPLIT,
+    Candidate,
+    candidates,
+    default,
+    order,
+    others,
+)
 from monogram.bench.calibration.scan import figures, ranked, scan
 from monogram.bench.intervals import Figure
 from monogram.bench.manifest import code_digests, write_json
@@ -34,8 +42,6 @@ from monogram.models.editable import EditableModel
 GATES, ANSWERS = 24, 6
 """Items of the first stage, and of the second."""
 FINALISTS = 3
-LEAD = 0.02
-"""By how much a candidate's headline must be better than that of what is held: less is chance."""
 
 Found = dict[Candidate, dict[str, Figure]]
 """The gates of candidates."""
