@@ -88,6 +88,18 @@ def test_an_answer_is_the_last_passs_alone_and_the_next_token_is_its_first(em: E
     assert not Job(asks[0], prepared).untouched
 
 
+def test_a_method_that_writes_first_has_its_next_token_read_at_a_few_prompts(em: EditableModel) -> None:
+    worker = Worker(em, Protocol(longest=5), batch_size=2)
+    chats = tuple(said(text) for text in ("What now?", "Name a river.", "2 + 2?"))
+    ask = Ask("next", how="next", chats=chats, few=(2, 0))
+    several, once = (Prompted(baseline(name)).prepare([fact(item())]) for name in ("self-critic", "reminder"))
+    rows = dict(worker.do([Job(ask, several), Job(ask, once)], lambda _: False))
+    alone = dict(worker.do([Job(Ask("next", how="next", chats=(chats[2],)), several)], lambda _: False))
+    assert len(rows[1]["kl"]) == len(rows[1]["agrees"]) == 3
+    assert len(rows[0]["kl"]) == 2
+    assert rows[0]["kl"][0] == pytest.approx(alone[0]["kl"][0])
+
+
 def test_somebody_of_whom_nothing_is_known_is_asked_once(em: EditableModel) -> None:
     for name in ("chain-of-thought", "self-critic"):
         prepared = Prompted(baseline(name)).prepare([])

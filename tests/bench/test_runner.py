@@ -59,11 +59,15 @@ def whole(em: EditableModel, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def timeless(records: list[dict[str, Any]]) -> list[str]:
-    return sorted(json.dumps({k: v for k, v in r.items() if k != "seconds"}, sort_keys=True) for r in records)
+    return sorted(
+        json.dumps({k: v for k, v in r.items() if k not in ("seconds", "extra_memory")}, sort_keys=True)
+        for r in records
+    )
 
 
 def untimed(summary: dict[str, Any]) -> dict[str, Any]:
-    return {m: {k: v for k, v in f.items() if k != "seconds_per_preference"} for m, f in summary.items()}
+    noise = ("seconds_per_preference", "extra_memory")
+    return {m: {k: v for k, v in f.items() if k not in noise} for m, f in summary.items()}
 
 
 def test_every_method_is_asked_everything_once(whole: Path) -> None:
@@ -126,7 +130,8 @@ def test_the_summary_has_every_metric_with_its_interval(whole: Path) -> None:
     summary = json.loads((whole / "out" / "summary.json").read_text())
     assert list(summary) == ["none", "reminder", "shift"]
     wanted = "score direct paraphrased implicit product leak crosstalk crosstalk_changed drift top1 terse"
-    wanted += " repetition implicit_assistant contains_direct seconds_per_preference prompt_tokens"
+    wanted += " repetition implicit_assistant contains_direct seconds_per_preference extra_memory"
+    wanted += " prompt_tokens"
     for metrics in summary.values():
         assert set(wanted.split()) <= set(metrics)
         assert all(set(figure) == {"value", "low", "high", "n"} for figure in metrics.values())

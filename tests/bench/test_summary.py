@@ -19,7 +19,8 @@ def answer(item: str, kind: str, task: str = "upqa", method: str = "m", **scores
 
 def prepare(state: str, seconds: float, preferences: int = 1, **details: float) -> dict[str, Any]:
     row = {"method": "m", "seed": 0, "task": "", "item": state, "kind": "prepare", "state": state}
-    return row | {"preferences": preferences, "seconds": seconds, "delta": "", "details": details}
+    row |= {"preferences": preferences, "seconds": seconds, "extra_memory": int(1e6 * seconds)}
+    return row | {"delta": "", "details": details}
 
 
 BASE = {"method": "base", "seed": 0, "task": "", "item": "", "kind": "base", "variant": "d"}
@@ -50,6 +51,7 @@ def test_figures_are_counted_by_hand() -> None:
     assert found["top1"] == rate(1, 2)
     assert found["drift"].value == 0.25
     assert (found["seconds_per_preference"].value, found["seconds_per_preference"].n) == (2.0, 3)
+    assert (found["extra_memory"].value, found["extra_memory"].n) == (2.0, 3)  # MB
     assert found["prompt_tokens"].value == 4.0
     assert found["dropped"].value == 2.0
     assert found["score"].n == 3  # items with an answer

@@ -44,6 +44,7 @@ class Ask:
         how: what is done.
         options: answers to weigh, for `options`.
         chats: the conversations of `next`.
+        few: places of those of them that suffice where a method writes before it answers; none: all.
         text: what `text` reads.
         longest: longest answer in tokens, where it is not the run's.
         gold: what the answer is held against (target, attribute, ...); it stands in the row.
@@ -55,6 +56,7 @@ class Ask:
     how: How = "answer"
     options: tuple[str, ...] = ()
     chats: tuple[Chat, ...] = ()
+    few: tuple[int, ...] = ()
     text: str = ""
     longest: int | None = None
     gold: Mapping[str, Any] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""What a method costs while it is used: time to the first token, tokens per second, peak memory.
+"""What a method costs while it is used: time to the first token, tokens per second, extra memory.
 
 Times are medians of a few turns after one that does not count.
 """
@@ -6,6 +6,8 @@ Times are medians of a few turns after one that does not count.
 from __future__ import annotations
 
 import copy
+import ctypes
+import gc
 import statistics
 import time
 from collections.abc import Callable, Sequence
@@ -26,34 +28,45 @@ TOKENS = 24
 """Tokens of each answer whose writing is timed."""
 ASKED = "Tell me at length what I could do on a free afternoon."
 QUESTION: Sequence[Message] = ({"role": "user", "content": ASKED},)
-_HIGH = Path("/proc/self/status")
+_STATUS = Path("/proc/self/status")
 _RESET = Path("/proc/self/clear_refs")
 
 
 @dataclass
-class Peak:
-    """The most memory that the block used, in bytes: the GPU's, or the process's; None where nobody tells.
+class Extra:
+    """The most memory that the block used beyond what was held before it, in bytes: the GPU's, or the
+    process's; None where nobody tells. What was freed before is given back to the system first.
 
-    with Peak(model) as peak: ...
+    with Extra(model) as extra: ...
     """
 
     model: EditableModel
     nbytes: int | None = field(default=None, init=False)
+    _before: int = field(default=0, init=False)
 
-    def __enter__(self) -> Peak:
+    def __enter__(self) -> Extra:
+        gc.collect()
         if self.model.device.type == "cuda":
             torch.cuda.reset_peak_memory_stats(self.model.device)
+            self._before = torch.cuda.memory_allocated(self.model.device)
         elif _RESET.exists():
+            if hasattr(libc := ctypes.CDLL(None), "malloc_trim"):
+                libc.malloc_trim(0)
             _RESET.write_text("5")  # Linux: forget the process's high-water mark
+            self._before = _told("VmRSS")
         return self
 
     def __exit__(self, *error: object) -> None:
         if self.model.device.type == "cuda":
-            self.nbytes = torch.cuda.max_memory_allocated(self.model.device)
-        elif _HIGH.exists():
-            lines = _HIGH.read_text().splitlines()
-            found = [line.split()[1] for line in lines if line.startswith("VmHWM:")]
-            self.nbytes = 1024 * int(found[0]) if found else None
+            self.nbytes = torch.cuda.max_memory_allocated(self.model.device) - self._before
+        elif _RESET.exists():
+            self.nbytes = max(0, _told("VmHWM") - self._before)
+
+
+def _told(what: str) -> int:
+    """Bytes that the system counts for this process."""
+    lines = _STATUS.read_text().splitlines()
+    return next(1024 * int(line.split()[1]) for line in lines if line.startswith(f"{what}:"))
 
 
 def grown(delta: Delta, count: int) -> Delta:

@@ -12,6 +12,7 @@ from typing import Any
 
 from monogram.bench.asks import Ask, Case, Plan
 from monogram.bench.facts import State
+from monogram.bench.meter import Extra
 from monogram.bench.methods import Method, Prepared
 from monogram.bench.protocol import Protocol
 from monogram.bench.raw import BASE, PREPARE, SKIPPED, Key, RawLog, Record, key
@@ -137,17 +138,18 @@ class Session:
         for number, (name, state) in enumerate(states.items()):
             self.progress(f"{method.name}: taking in preferences", number, len(states))
             try:
-                prepared = method.prepare(state.facts, again=state.again)
+                with Extra(self.worker.model) as extra:
+                    prepared = method.prepare(state.facts, again=state.again)
             except MonogramError as error:
                 for place in places:
                     if place.case.state.id == name:
                         self._skip(method.name, seed, place.task.name, place.case.item, name, str(error))
                 continue
-            self._took(method.name, seed, state, prepared)
+            self._took(method.name, seed, state, prepared, extra.nbytes)
             yield name, prepared
 
-    def _took(self, method: str, seed: int, state: State, prepared: Prepared) -> None:
-        """Write down what it took. The first measured time stays, unless the delta has become another one."""
+    def _took(self, method: str, seed: int, state: State, prepared: Prepared, memory: int | None) -> None:
+        """Write down what it took. What was measured first stays, unless the delta has become another one."""
         row = {
             "method": method,
             "seed": seed,
@@ -159,6 +161,7 @@ class Session:
             "again": state.again,
             "facts": [f"{f.preference.attribute}: {f.preference.target}" for f in state.facts],
             "seconds": prepared.seconds,
+            "extra_memory": memory,
             "delta": "" if prepared.delta is None else prepared.delta.digest,
             "details": dict(prepared.details),
         }

@@ -93,6 +93,8 @@ def _metrics(rows: Sequence[Record], tasks: Sequence[Task], seed: int) -> dict[s
     taken = [row for row in rows if row["kind"] == PREPARE and not row.get("again")]
     ready = [row for row in taken if row["preferences"] == 1]
     found["seconds_per_preference"] = intervals.median([row["seconds"] for row in ready], seed)
+    if memory := [row["extra_memory"] / 1e6 for row in ready if row.get("extra_memory") is not None]:
+        found["extra_memory"] = intervals.median(memory, seed)
     extra = [row["extra_tokens"] for row in asked if "extra_tokens" in row]
     found["prompt_tokens"] = intervals.mean(extra, seed)
     for detail in DETAILS:

@@ -136,8 +136,10 @@ class Worker:
         if ask.how == "digest":
             return {"digest": prepared.digest}
         if ask.how == "next":
-            put = self._ready([(prepared, chat) for chat in ask.chats])
-            found = self._next.measure(ask.chats, prepared.delta, [now.chat for now in put])
+            few = ask.few if prepared.passes > 1 else ()
+            chats = [ask.chats[place] for place in few] or ask.chats
+            put = self._ready([(prepared, chat) for chat in chats])
+            found = self._next.measure(chats, prepared.delta, [now.chat for now in put])
             return {"kl": [kl for kl, _ in found], "agrees": [same for _, same in found]}
         if ask.how == "text":
             loss, tokens = likelihood.plain(self.model, ask.text, prepared.delta)

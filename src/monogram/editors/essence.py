@@ -66,6 +66,7 @@ def essence_value(
     lookup, told = fact.essence_places
     prompts = [row[: at + 1] for row, at in zip(fact.rows, fact.places, strict=True)]
     answers = [row[at + 1 :] + fact.answer for row, at in zip(fact.rows, fact.places, strict=True)]
+    rest = [len(answer) - len(fact.answer) for answer in answers]
     tail = Tail(
         em.model,
         layers,
@@ -73,22 +74,21 @@ def essence_value(
         layer,
         [*prompts, fact.essence[: lookup + 1]],
         [*answers, fact.essence[lookup + 1 : told + 2]],
+        context=[*rest, told - lookup],
     )
     kind = torch.promote_types(em.dtype, torch.float32)
-    labels = tail.labels.clone()
-    for row, answer in enumerate(answers):
-        labels[row, : len(answer) - len(fact.answer)] = -100
+    labels = tail.labels[tail.labels != -100][:-1]  # the last is the essence's
     with torch.no_grad():
-        before = tail.logits()[-1, told - lookup].to(kind).log_softmax(-1)
+        before = tail.scored()[-1].to(kind).log_softmax(-1)
         if reach is None:
             reach = float(down(key.to(em.device, em.dtype)[None]).norm())
     residual = torch.zeros(em.width, device=em.device, dtype=kind, requires_grad=True)
     adam = torch.optim.Adam([residual], lr=lr)
     loss = torch.tensor(0.0)
     for _ in range(steps):
-        logits = tail.logits(residual).to(residual.dtype)
-        said = functional.cross_entropy(logits[:-1].transpose(1, 2), labels[:-1], ignore_index=-100)
-        after = logits[-1, told - lookup].log_softmax(-1)
+        logits = tail.scored(residual).to(residual.dtype)
+        said = functional.cross_entropy(logits[:-1], labels)
+        after = logits[-1].log_softmax(-1)
         drift = functional.kl_div(after, before, log_target=True, reduction="sum")
         loss = said + kl * drift + weight_decay * residual.norm() / reach**2
         if loss.item() < STOP:

@@ -33,6 +33,8 @@ COST = {
     "prompt_tokens": "prompt tokens added ↓",
     "bytes": "bytes of a person ↓",
 }
+WHOLE = ("seconds_per_preference", "extra_memory", "prompt_tokens", "rank", "nbytes")
+"""What one preference costs."""
 EVENLY = "The numbers below a chart stand evenly apart, whatever lies between them."
 CAPABILITY_NOTE = (
     "The same questions before and after: gained are those that only the changed model gets right, lost "
@@ -68,8 +70,8 @@ def cost(entries: Sequence[Entry]) -> Iterator[Section]:
     """Seconds, bytes, prompt tokens, time to the first token."""
     drawn, tables = _parts(entries, COST, PREFERENCES, rate=False)
     more = _parts(entries, {"tokens_per_second": "tokens per second"}, "people in a batch", rate=False)
-    columns = {name: LAST[name] for name in ("seconds_per_preference", "prompt_tokens", "rank", "nbytes")}
-    whole = by_entry("Cost of a preference", entries, {**columns, "peak_memory": "peak memory, MB ↓"})
+    columns = {name: LAST[name] for name in WHOLE}
+    whole = by_entry("Cost of a preference", entries, columns)
     if len(whole.head) > 1:
         text = (f"Times are of the machine named below, and of nothing else. {EVENLY}",)
         yield Section("cost", "Cost", text, [*drawn, *more[0]], [whole, *tables, *more[1]])

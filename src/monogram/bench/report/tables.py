@@ -18,6 +18,7 @@ Summary = Mapping[str, Mapping[str, Figure]]
 FIRST = {"score": "score"}
 LAST = {
     "seconds_per_preference": "seconds per preference ↓",
+    "extra_memory": "extra memory meanwhile, MB ↓",
     "prompt_tokens": "prompt tokens added ↓",
     "phrasings": "phrasings trained on",
     "dropped": "phrasings dropped, too near a question",
@@ -25,7 +26,7 @@ LAST = {
     "nbytes": "bytes per preference ↓",
 }
 DIGITS = {"drift": ".4f", "drift_system": ".4f"}
-DIGITS |= dict.fromkeys(("prompt_tokens", "phrasings", "steps", "rank", "nbytes"), ".0f")
+DIGITS |= dict.fromkeys(("extra_memory", "prompt_tokens", "phrasings", "steps", "rank", "nbytes"), ".0f")
 DIGITS |= dict.fromkeys(("residual_difference", "residual_relative", "loss_difference"), ".1e")
 DIGITS |= {"dropped": ".1f", "bytes": ".0f", "first_token": ".3f"}
 

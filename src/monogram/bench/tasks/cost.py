@@ -1,9 +1,9 @@
-"""`cost`: what a preference costs, once and at every request.
+"""`cost`: what preferences cost at every request.
 
-Seconds and peak memory to take one in, bytes, prompt tokens and time to the first token as preferences grow,
-tokens per second with more and more people in a batch. Editors that have a value step of their own are also
-held against each other, turn and turn about, where two of them are asked for. Larger people are generated: so
-many copies.
+Bytes, prompt tokens and time to the first token as preferences grow, tokens per second with more and more
+people in a batch. Editors that have a value step of their own are also held against each other, turn and turn
+about, where two of them are asked for. Larger people are generated: so many copies. What it takes to take one
+in, seconds and extra memory, every run tells.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from monogram.bench.asks import Ask, Case, Plan
 from monogram.bench.facts import Fact, State, fact
 from monogram.bench.intervals import Figure
 from monogram.bench.items import Choice
-from monogram.bench.meter import QUESTION, Peak, first_token, grown, throughput
+from monogram.bench.meter import QUESTION, first_token, grown, throughput
 from monogram.bench.methods import Edited, Method, Prepared
 from monogram.bench.passes import ready
 from monogram.bench.raw import Record
@@ -37,9 +37,8 @@ class Cost(Task):
     """Times, bytes and tokens."""
 
     name = "cost"
-    help = "What does a preference cost, once and at every request?"
+    help = "What do preferences cost at every request?"
     headings: ClassVar[Mapping[str, str]] = {
-        "peak_memory": "peak memory while a preference is taken in, MB ↓",
         **{f"bytes_{n}": f"bytes of a person with {n} ↓" for n in GROWTH},
         **{f"prompt_tokens_{n}": f"prompt tokens with {n} ↓" for n in GROWTH},
         **{f"first_token_{n}": f"seconds to the first token with {n} ↓" for n in GROWTH},
@@ -87,13 +86,10 @@ def _measured(model: EditableModel, method: Method, known: Fact) -> Iterator[dic
     """A method's rows: one for each size of person, one for each size of batch."""
     row = {"method": method.name, "item": known.id, "kind": "size"}
     try:
-        with Peak(model) as peak:
-            prepared = method.prepare([known])
+        prepared = method.prepare([known])
     except MonogramError as error:
         yield {**row, "variant": "", "why": str(error)}
         return
-    memory = {} if peak.nbytes is None else {"peak_memory": peak.nbytes / 1e6}
-    yield {**row, "kind": "memory", "variant": "", "measured": memory}
     for count in GROWTH:
         sized = _sized(method, prepared, known, count)
         measured: dict[str, float] = {

@@ -1,8 +1,9 @@
 """`drift`: prompts that have nothing to do with anybody. Is the model still the base model there?
 
 The next token at the answer's start of all unrelated prompts, and under ten system prompts that no method has
-seen; and, a few for each item, whole greedy answers: are they unchanged, and is a wanted form kept? The
-prompts are the own set's, whatever the data: receipts and the choice of settings have looked at the corpus's.
+seen; and, a few for each item, whole greedy answers: are they unchanged, and is a wanted form kept? A method
+that writes before it answers has its next token read at those few alone: the others would take it nine tenths
+of its time. The prompts are the own set's, whatever the data: receipts and the choice of settings have looked at the corpus's.
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ from monogram.clusters.corpus import unseen_systems
 
 ANSWERS = {"unrelated": 8, "system": 5, "format": 4}
 """How many whole answers of each kind are written per item; which ones goes round."""
+NEXT = {"unrelated": "", "system": "_system"}
+"""Kinds of prompts at which next tokens are read, and what their metrics' names end in."""
 T = TypeVar("T")
 
 
@@ -48,18 +51,19 @@ class Drift(Task):
         prompts, systems = own_unrelated(), unseen_systems()
         under = tuple(said(prompts[place % len(prompts)], system=text) for place, text in enumerate(systems))
         forms = tuple(form.text for form in FORMATS)
-        every = (
-            Ask("next", how="next", chats=tuple(said(text) for text in prompts)),
-            Ask("next_system", how="next", chats=under),
-        )
+        every = {"unrelated": tuple(said(text) for text in prompts), "system": under}
         unrelated = [Ask("unrelated", said(text), str(place)) for place, text in enumerate(prompts)]
         system = [Ask("system", chat, str(place)) for place, chat in enumerate(under)]
         wanted = [Ask("format", said(form.text), form.name) for form in FORMATS]
         some = {"unrelated": unrelated, "system": system, "format": wanted}
 
         def asks(item: Item) -> tuple[Ask, ...]:
-            parts = (_turn(some[kind], item.index, number) for kind, number in ANSWERS.items())
-            return (*every, *(ask for part in parts for ask in part))
+            written = {kind: _turn(some[kind], item.index, number) for kind, number in ANSWERS.items()}
+            told = []
+            for kind, suffix in NEXT.items():
+                few = tuple(int(ask.variant) for ask in written[kind])
+                told.append(Ask(f"next{suffix}", how="next", chats=every[kind], few=few))
+            return (*told, *(ask for part in written.values() for ask in part))
 
         cases = tuple(Case(item.id, State((fact(item),)), asks(item)) for item in chosen(sources, choice))
         return Plan(cases, (*prompts, *forms), settings={"drift_prompts": len(prompts), **ANSWERS})
@@ -79,9 +83,8 @@ class Drift(Task):
     def figures(self, rows: Sequence[Record], seed: int) -> dict[str, Figure]:
         """As ever, but next tokens count one by one, not by item."""
         found = averages(rows, seed)
-        for kind in ("next", "next_system"):
-            told = [row for row in rows if row["kind"] == kind]
-            suffix = kind.removeprefix("next")
+        for suffix in NEXT.values():
+            told = [row for row in rows if row["kind"] == f"next{suffix}"]
             found[f"drift{suffix}"] = intervals.mean([kl for row in told for kl in row["kl"]], seed)
             found[f"top1{suffix}"] = intervals.share([same for row in told for same in row["agrees"]])
         return found
