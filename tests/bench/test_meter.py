@@ -24,8 +24,10 @@ def test_extra_memory_is_what_the_block_used_at_once_and_nothing_before() -> Non
     with Extra(em) as after:
         pass
     megabytes = [None if e.nbytes is None else e.nbytes / 2**20 for e in (nothing, once, together, after)]
-    assert None not in megabytes and held.numel()
+    assert None not in megabytes
+    assert held.numel()
     quiet, single, threefold, again = (round(value or 0) for value in megabytes)
-    assert quiet < 32 and again < 32
+    assert quiet < 32
+    assert again < 32
     assert 120 <= single < 200
     assert 370 <= threefold < 450

@@ -119,7 +119,8 @@ def test_drift_goes_round_its_prompts_and_checks_forms(tmp_path: Path) -> None:
         told = {ask.kind: ask for ask in case.asks if ask.how == "next"}
         few = [told["next"].chats[place][-1]["content"] for place in told["next"].few]
         assert few == [ask.question for ask in case.asks if ask.kind == "unrelated"]
-        assert len(told["next"].chats) == 100 and len(told["next_system"].few) == 5
+        assert len(told["next"].chats) == 100
+        assert len(told["next_system"].few) == 5
     base = {"answer": '{"celsius": 100}', "head": []}
     assert marks("drift", kind="format", variant="json", answer="100", base=base) == {
         "format": False,

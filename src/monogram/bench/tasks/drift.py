@@ -3,7 +3,8 @@
 The next token at the answer's start of all unrelated prompts, and under ten system prompts that no method has
 seen; and, a few for each item, whole greedy answers: are they unchanged, and is a wanted form kept? A method
 that writes before it answers has its next token read at those few alone: the others would take it nine tenths
-of its time. The prompts are the own set's, whatever the data: receipts and the choice of settings have looked at the corpus's.
+of its time. The prompts are the own set's, whatever the data: receipts and the choice of settings have looked
+at the corpus's.
 """
 
 from __future__ import annotations
