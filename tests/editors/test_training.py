@@ -47,7 +47,10 @@ def test_a_lessons_loss_is_the_plain_sum_over_the_answers_tokens_and_no_others(k
         said = logs(em, prompt + answer)
         for t, (token, weight) in enumerate(zip(answer, weights, strict=True)):
             plain -= weight * float(said[len(prompt) - 1 + t, token])
-    assert float(Lesson(em, LINES).loss([0, 1])) == pytest.approx(plain / 2, abs=1e-10)
+    for layer in (0, 1, 2):  # whatever lies below a layer is read once, and says the same
+        lesson = Lesson(em, LINES, layer=layer)
+        assert float(lesson.loss([0, 1])) == pytest.approx(plain / 2, abs=1e-10)
+        assert float(lesson.loss([1, 0])) == pytest.approx(plain / 2, abs=1e-10)
 
 
 def test_at_once_all_tokens_are_asked_of_the_prompts_last() -> None:

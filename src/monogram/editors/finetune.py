@@ -82,7 +82,7 @@ class FineTune(Trained):
         """See `Trained.trained`."""
         config = self.config
         layer = chosen_layer(model, config.layer)
-        lesson = Lesson(model, self.lines(model, clusters), at_once=config.loss == "at-once")
+        lesson = Lesson(model, self.lines(model, clusters), at_once=config.loss == "at-once", layer=layer)
         kind = torch.promote_types(model.dtype, torch.float32)
         change = torch.zeros(model.width, model.inner, dtype=kind, device=model.device, requires_grad=True)
         pace = Pace(config.steps, config.lr, config.batch, config.stop, config.seed)

@@ -1,17 +1,24 @@
-"""What is learned from whole answers, as losses; the whole model runs for each.
+"""What is learned from whole answers, as losses.
 
 Lesson    prompts with the answers that shall be given: the loss of the answers' tokens alone
 Still     prompts with the base model's own answers, which shall stay: the KL of their tokens
+
+Where nothing below a layer is trained, the layers below it run once for each row, and answer from a recording
+after that: the rivals of the flagship have its shortcut, too.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, cast
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn.utils.rnn import pad_sequence
 
 from monogram.editors.lines import Lines, opening
+from monogram.models.below import answered, recorded
 from monogram.models.chat import Message
 from monogram.models.editable import EditableModel
 from monogram.models.generate import generate
@@ -25,12 +32,12 @@ class Lesson:
     Args:
         lines: what shall be said on what, with a weight for each of the answers' tokens.
         at_once: all of an answer's tokens are asked of the prompt's last token, not each of its own.
+        layer: the lowest one that is trained.
     """
 
-    def __init__(self, em: EditableModel, lines: Lines, *, at_once: bool = False) -> None:
-        self._em = em
+    def __init__(self, em: EditableModel, lines: Lines, *, at_once: bool = False, layer: int = 0) -> None:
         self._lines = lines
-        self._at_once = at_once
+        self._said = Said(em, lines.prompts, lines.answers, at_once=at_once, layer=layer)
 
     def __len__(self) -> int:
         return len(self._lines.prompts)
@@ -38,9 +45,8 @@ class Lesson:
     def loss(self, chosen: Sequence[int]) -> Tensor:
         """Mean over rows of the weighted −log p of their answers' tokens, in nats."""
         told = self._lines
-        prompts, answers = ([part[i] for i in chosen] for part in (told.prompts, told.answers))
-        scores = next_tokens(self._em, prompts, answers, at_once=self._at_once)
-        labels, live = (t.to(scores.device) for t in pad_right(answers))
+        scores = self._said.logs(chosen)
+        labels, live = (t.to(scores.device) for t in pad_right([told.answers[i] for i in chosen]))
         share = torch.zeros(live.shape, dtype=scores.dtype)
         for row, i in enumerate(chosen):
             share[row, : len(told.weights[i])] = torch.tensor(told.weights[i], dtype=scores.dtype)
@@ -55,28 +61,40 @@ class Still:
     Args:
         longest: tokens of the model's own answers that are held.
         batch: conversations that run together.
+        layer: the lowest one that is trained.
     """
 
     def __init__(
-        self, em: EditableModel, chats: Sequence[Sequence[Message]], *, longest: int, batch: int
+        self,
+        em: EditableModel,
+        chats: Sequence[Sequence[Message]],
+        *,
+        longest: int,
+        batch: int,
+        layer: int = 0,
     ) -> None:
-        self._em = em
         said = generate(em, chats, max_new_tokens=longest, batch_size=batch)
-        self._prompts = [em.chat_ids(chat) for chat in chats]
+        prompts = [em.chat_ids(chat) for chat in chats]
         ends = min(em.eos_ids, default=em.pad_id)
         self.answers = [[*opening(em, text), ends][:longest] for text in said]
-        self._base: list[Tensor] = []
+        self._said = Said(em, prompts, self.answers, layer=layer)
         with torch.no_grad():
-            for prompt, answer in zip(self._prompts, self.answers, strict=True):
-                self._base.append(next_tokens(em, [prompt], [answer])[0].to(em.dtype))
+            self._base = [
+                told[: len(answer)].to(em.dtype)
+                for start in range(0, len(prompts), batch)
+                for told, answer in zip(
+                    self._said.logs(range(len(prompts))[start : start + batch]),
+                    self.answers[start : start + batch],
+                    strict=True,
+                )
+            ]
 
     def __len__(self) -> int:
-        return len(self._prompts)
+        return len(self._base)
 
     def drift(self, chosen: Sequence[int]) -> Tensor:
         """Mean KL(base ‖ now) over the answers' tokens of these conversations, in nats."""
-        answers = [self.answers[i] for i in chosen]
-        now = next_tokens(self._em, [self._prompts[i] for i in chosen], answers)
+        now = self._said.logs(chosen)
         total = now.new_zeros(())
         for row, i in enumerate(chosen):
             base = self._base[i].to(now.dtype)
@@ -84,29 +102,71 @@ class Still:
         return total / len(chosen)
 
 
-def next_tokens(
-    em: EditableModel,
-    prompts: Sequence[Sequence[int]],
-    answers: Sequence[Sequence[int]],
-    *,
-    at_once: bool = False,
-) -> Tensor:
-    """Log-probabilities (B, T, V) where the tokens of answers (T at most) are said; float32 at least.
+class Said:
+    """Answers after prompts, and how likely the model holds each of their tokens.
 
     Args:
-        at_once: at the prompt's last token for all of them, and the answer is not read.
+        at_once: all of an answer's tokens are asked of the prompt's last token, and the answer is not read.
+        layer: the lowest one that changes while this lives; what those below hand up is read once.
     """
-    rows = [[*p, *([] if at_once else a[:-1])] for p, a in zip(prompts, answers, strict=True)]
-    ids, mask = (t.to(em.device) for t in pad_right(rows, em.pad_id))
-    last = torch.tensor([len(prompt) - 1 for prompt in prompts], device=em.device)[:, None]
-    step = torch.arange(max(map(len, answers)), device=em.device) * (not at_once)
-    places = (last + step).clamp(
-        max=ids.shape[1] - 1
-    )  # (B, T); what is beyond an answer's end counts nothing
-    which = torch.arange(len(rows), device=em.device)[:, None]
-    with replaced(em, _head(em), lambda states: states[which, places], side="input"):
-        found: Tensor = em.model(input_ids=ids, attention_mask=mask, use_cache=False).logits
-    return found.to(torch.promote_types(found.dtype, torch.float32)).log_softmax(-1)
+
+    BATCH = 16
+    """Rows that are read together."""
+
+    def __init__(
+        self,
+        em: EditableModel,
+        prompts: Sequence[Sequence[int]],
+        answers: Sequence[Sequence[int]],
+        *,
+        at_once: bool = False,
+        layer: int = 0,
+    ) -> None:
+        self._em, self._layer, self._each = em, layer, not at_once
+        self._rows = [[*p, *([] if at_once else a[:-1])] for p, a in zip(prompts, answers, strict=True)]
+        self._last = [len(prompt) - 1 for prompt in prompts]
+        self._lengths = [len(answer) for answer in answers]
+        self._layers = cast(nn.ModuleList, em.module(em.layout.layers))
+        self._states: list[Tensor] = []
+        self._beside: tuple[Any, ...] | None = None
+
+    def logs(self, chosen: Sequence[int]) -> Tensor:
+        """Log-probabilities (B, T, V) where the tokens of the chosen answers (T at most) are said; float32 at
+        least. What is beyond an answer's end counts nothing.
+        """
+        em, inputs = self._em, self._inputs(chosen)
+        last = torch.tensor([self._last[i] for i in chosen], device=em.device)[:, None]
+        step = torch.arange(max(self._lengths[i] for i in chosen), device=em.device) * self._each
+        places = (last + step).clamp(max=inputs["input_ids"].shape[1] - 1)  # (B, T)
+        which = torch.arange(len(chosen), device=em.device)[:, None]
+        below = self._below(chosen)
+        with below, replaced(em, _head(em), lambda states: states[which, places], side="input"):
+            found: Tensor = em.model(**inputs, use_cache=False).logits
+        return found.to(torch.promote_types(found.dtype, torch.float32)).log_softmax(-1)
+
+    def _inputs(self, chosen: Sequence[int]) -> dict[str, Tensor]:
+        ids, mask = pad_right([self._rows[i] for i in chosen], self._em.pad_id)
+        return {"input_ids": ids.to(self._em.device), "attention_mask": mask.to(self._em.device)}
+
+    def _below(self, chosen: Sequence[int]) -> AbstractContextManager[None]:
+        """The layers below answer from what was read, as they would for these rows."""
+        if not self._layer:
+            return nullcontext()
+        if not self._states:
+            self._read()
+        states = pad_sequence([self._states[i] for i in chosen], batch_first=True)
+        told = states if self._beside is None else (states, *self._beside)
+        return answered(self._layers, self._layer, told)
+
+    def _read(self) -> None:
+        every = range(len(self._rows))
+        for some in (every[start : start + self.BATCH] for start in range(0, len(every), self.BATCH)):
+            inputs = {**self._inputs(some), "use_cache": False}
+            out = recorded(self._em.model, self._layers, self._layer, inputs)
+            if isinstance(out, tuple):
+                out, *beside = out
+                self._beside = tuple(beside)
+            self._states += [row[: len(self._rows[i])] for i, row in zip(some, out, strict=True)]
 
 
 def _head(em: EditableModel) -> str:

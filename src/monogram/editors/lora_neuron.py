@@ -84,10 +84,11 @@ class LoraNeuron(Trained):
         layer = chosen_layer(model, config.layer)
         names = model.names(layer)
         places = sorted({names[role] for role in ("gate", "up", "down") if role in names})
-        lesson = Lesson(model, joined([lines_of(model, c, config.asks, config.advice) for c in clusters]))
+        lines = joined([lines_of(model, c, config.asks, config.advice) for c in clusters])
+        lesson = Lesson(model, lines, layer=layer)
         draw = torch.Generator().manual_seed(config.seed)
         chats = [phrasing.messages() for phrasing in self.still(clusters, draw)]
-        still = Still(model, chats, longest=WORDS, batch=config.batch)
+        still = Still(model, chats, longest=WORDS, batch=config.batch, layer=layer)
 
         def loss(chosen: list[int]) -> Tensor:
             said = lesson.loss(chosen)
