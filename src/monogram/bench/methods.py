@@ -29,6 +29,8 @@ from monogram.prompting.registry import baselines
 
 SIMILARITY = 0.9
 """Phrasings nearer than this to an evaluated question never train (docs/evaluation.md §2)."""
+SLOW = "neuron-plain"
+"""Left out of `all`: `neuron` once more, without its fast path; what it says is what `neuron` says."""
 _ANYTHING: Sequence[Message] = ({"role": "user", "content": "?"},)
 Wrap = Callable[[Sequence[Message]], list[dict[str, str]]]
 Again = Callable[[Sequence[Message], Sequence[str]], list[dict[str, str]]]
@@ -197,15 +199,16 @@ def known() -> list[str]:
 
 
 def chosen(names: Sequence[str]) -> list[str]:
-    """The names, each once, in the order asked; `all` stands for every method.
+    """The names, each once, in the order asked; `all` stands for every method but `SLOW`.
 
     Raises:
         UnknownNameError: a name that is no method.
         InputError: no name at all.
     """
     there = known()
+    every = [name for name in there if name != SLOW]
     asked = [name.strip() for name in names if name.strip()]
-    found = list(dict.fromkeys(n for name in asked for n in (there if name == "all" else [name])))
+    found = list(dict.fromkeys(n for name in asked for n in (every if name == "all" else [name])))
     if not found:
         raise InputError(f"No method was named. Known: {', '.join(there)}; or all.")
     for name in found:

@@ -79,7 +79,11 @@ def bench(
     ] = None,
     methods: Annotated[
         str | None,
-        typer.Option(help="Methods with commas between, or all (default: none,neuron).", show_default=False),
+        typer.Option(
+            help="Methods with commas between (default: none,neuron), or all: every one but neuron-plain, which "
+            "is neuron the slow way.",
+            show_default=False,
+        ),
     ] = None,
     models: Annotated[
         str,

@@ -95,11 +95,11 @@ class Still:
     def drift(self, chosen: Sequence[int]) -> Tensor:
         """Mean KL(base ‖ now) over the answers' tokens of these conversations, in nats."""
         now = self._said.logs(chosen)
-        total = now.new_zeros(())
-        for row, i in enumerate(chosen):
-            base = self._base[i].to(now.dtype)
-            total = total + (base.exp() * (base - now[row, : len(base)])).sum() / len(base)
-        return total / len(chosen)
+        base = pad_sequence([self._base[i] for i in chosen], batch_first=True).to(now.dtype)
+        live = pad_sequence(
+            [now.new_full((len(self._base[i]),), 1 / len(self._base[i])) for i in chosen], True
+        )
+        return ((base.exp() * (base - now)).sum(-1) * live).sum() / len(chosen)
 
 
 class Said:
