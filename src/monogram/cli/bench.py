@@ -80,8 +80,8 @@ def bench(
     methods: Annotated[
         str | None,
         typer.Option(
-            help="Methods with commas between (default: none,neuron), or all: every one but neuron-plain, which "
-            "is neuron the slow way.",
+            help="Methods with commas between (default: none,neuron), or all: every one but neuron-plain, "
+            "which is neuron the slow way.",
             show_default=False,
         ),
     ] = None,
