@@ -28,7 +28,7 @@ def alice(people: Personalizer) -> Person:
 
 
 def sql(people: Personalizer, statement: str) -> None:
-    with sqlite3.connect(people.store.ledger.path) as raw:
+    with sqlite3.connect(people.store.ledger.place) as raw:
         raw.execute(statement)
     raw.close()
 
@@ -189,6 +189,6 @@ def test_somebody_unknown_is_asked_about(alice: Person, people: Personalizer) ->
 
 
 def test_a_ledger_that_cannot_be_read_is_an_error(alice: Person, people: Personalizer) -> None:
-    people.store.ledger.path.write_bytes(b"nonsense" * 4096)
+    people.store.ledger.place.write_bytes(b"nonsense" * 4096)
     with pytest.raises(LedgerError, match="damaged"):
         people.verify()

@@ -44,6 +44,14 @@ def people_home(chosen: Path | None = None) -> Path:
     return before if (before / LEDGER).exists() and not (data / LEDGER).exists() else data
 
 
+def ledger_place(home: Path) -> Path | str:
+    """Where the ledger of the people in ``home`` is: what ``$MONOGRAM_LEDGER`` says (a file, or a
+    ``postgresql://`` URL), else a file in that folder.
+    """
+    named = os.environ.get("MONOGRAM_LEDGER") or str(home / LEDGER)
+    return named if "://" in named else Path(named).expanduser().absolute()
+
+
 def stays_in_cache(chosen: Path | None = None) -> str:
     """A line about people who live in the cache folder, where older versions put them; empty for others."""
     place = people_home(chosen)

@@ -17,7 +17,7 @@ from monogram.editors import keys
 from monogram.editors.keys import kept_readings, read_phrasings
 from monogram.errors import DiskFullError, LedgerError, StoreError
 from monogram.preferences import Preference
-from monogram.store import database
+from monogram.store import database, sqlite
 from monogram.store.ledger import Ledger, Version, ever, set_at, set_digest
 from monogram.store.store import Store
 from monogram.store.story import story
@@ -42,9 +42,13 @@ class Answers:
         return {"recall": 1.0, "per_preference": [part]}
 
 
+in_a_file = pytest.mark.parametrize("place", ["sqlite"], indirect=True)
+
+
 @pytest.fixture
-def store(tmp_path: Path) -> Store:
+def store(place: Path | str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
     """Version 1 has the secret, 2 and 3 too, 4 has not."""
+    monkeypatch.setenv("MONOGRAM_LEDGER", str(place))
     made_store = Store(tmp_path / "home")
     for seed, change in enumerate(
         ([("added", SECRET)], [("added", QUOITS)], [("added", VEGAN)], [("forgotten", SECRET)]), start=1
@@ -65,6 +69,7 @@ def traces(home: Path, *texts: str) -> list[str]:
     return [str(p) for p in files if any(w in p.read_bytes() or w in str(p).encode() for w in wanted)]
 
 
+@in_a_file
 def test_the_text_is_there_before(store: Store) -> None:
     assert traces(store.home, "Xylophobia")
 
@@ -205,11 +210,12 @@ def test_an_erasure_that_was_killed_is_finished_by_the_next_start(
     assert traces(store.home, "ylophobia", "ailment", SECRET.digest) == []
 
 
+@in_a_file
 def test_a_reader_that_stays_is_named_and_the_rest_is_done_later(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(database, "BUSY_SECONDS", 0.05)
-    reader = sqlite3.connect(store.ledger.path, isolation_level=None)
+    reader = sqlite3.connect(store.ledger.place, isolation_level=None)
     reader.execute("BEGIN")
     reader.execute("SELECT * FROM users").fetchall()
     with pytest.raises(LedgerError, match=r"another process is using .* Run `monogram verify`"):
@@ -229,11 +235,12 @@ def marked(store: Store, monkeypatch: pytest.MonkeyPatch) -> Store:
     return store
 
 
+@in_a_file
 def test_a_writer_that_stays_is_named_and_nothing_is_said_to_be_unchanged(
     marked: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(database, "BUSY_SECONDS", 0.05)
-    writer = sqlite3.connect(marked.ledger.path, isolation_level=None)
+    writer = sqlite3.connect(marked.ledger.place, isolation_level=None)
     writer.execute("BEGIN IMMEDIATE")
     with pytest.raises(LedgerError, match=r"^Something was erased, but another process is using"):
         marked.finish()
@@ -242,17 +249,19 @@ def test_a_writer_that_stays_is_named_and_nothing_is_said_to_be_unchanged(
     assert traces(marked.home, "ylophobia") == []
 
 
+@in_a_file
 def test_a_change_that_landed_is_no_failure_because_of_an_old_erasure(
     marked: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(database, "BUSY_SECONDS", 0.05)
-    reader = sqlite3.connect(marked.ledger.path, isolation_level=None)
+    reader = sqlite3.connect(marked.ledger.place, isolation_level=None)
     reader.execute("BEGIN")
     reader.execute("SELECT * FROM users").fetchall()
     assert land(marked, 7, ("added", Preference("pet", "a newt")), user="bob").number == 1
     reader.close()
 
 
+@in_a_file
 def test_no_room_to_write_the_file_anew_is_told_as_that(
     marked: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -265,7 +274,7 @@ def test_no_room_to_write_the_file_anew_is_told_as_that(
         yield
 
     with monkeypatch.context() as patched:
-        patched.setattr(database.Database, "_bare", full)
+        patched.setattr(sqlite.SqliteDatabase, "_bare", full)
         with pytest.raises(DiskFullError, match=r"^Something was erased, but there is no room"):
             marked.finish()
     assert marked.ledger.unfinished()

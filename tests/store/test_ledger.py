@@ -10,10 +10,12 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from sqlalchemy import URL, Engine, create_engine, text
 
 from monogram.errors import DiskFullError, InputError, LedgerError, StoreError
 from monogram.preferences import Preference
-from monogram.store import database as room
+from monogram.store import database
+from monogram.store import sqlite as room
 from monogram.store.ledger import Draft, Ledger, set_digest
 
 HIKING = Preference("hobby", "Hiking", "I like to hike.")
@@ -22,9 +24,12 @@ VEGAN = Preference("diet", "vegan", polarity="fact")
 DRAFT = Draft("tiny", "b" * 64, "neuron", "s" * 64, "d" * 64, "d" * 16, {"recall": 1.0})
 
 
+in_a_file = pytest.mark.parametrize("place", ["sqlite"], indirect=True)
+
+
 @pytest.fixture
-def ledger(tmp_path: Path) -> Ledger:
-    return Ledger(tmp_path / "home" / "ledger.sqlite3")
+def ledger(place: Path | str) -> Ledger:
+    return Ledger(place)
 
 
 def filled(ledger: Ledger) -> Ledger:
@@ -37,7 +42,7 @@ def test_reading_before_the_first_change_makes_no_file(ledger: Ledger) -> None:
     assert (ledger.users(), ledger.present("alice"), ledger.history("alice")) == ((), (), ())
     assert ledger.version("alice") is None
     assert ledger.head("alice") == 0
-    assert not ledger.path.parent.exists()
+    assert isinstance(ledger.place, str) or not ledger.place.parent.exists()
 
 
 def test_what_is_true_now_is_what_the_events_add_up_to(ledger: Ledger) -> None:
@@ -100,12 +105,13 @@ def test_who_loses_a_race_is_told_and_changes_nothing(ledger: Ledger) -> None:
     assert ledger.present("alice") == (HIKING, VEGAN)
 
 
+@in_a_file
 def test_a_writer_that_holds_the_ledger_is_waited_for_then_named(
     ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(room, "BUSY_SECONDS", 0.05)
+    monkeypatch.setattr(database, "BUSY_SECONDS", 0.05)
     filled(ledger)
-    other = sqlite3.connect(ledger.path, isolation_level=None)
+    other = sqlite3.connect(ledger.place, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     assert ledger.present("alice") == (HIKING, VEGAN)  # readers never wait
     with pytest.raises(LedgerError, match="in use by another process"):
@@ -113,30 +119,39 @@ def test_a_writer_that_holds_the_ledger_is_waited_for_then_named(
     other.close()
 
 
+@in_a_file
 @pytest.mark.parametrize(("start", "length"), [(0, 2000), (100, 2000), (4096, 10**6)])
 def test_a_damaged_ledger_is_named_and_left_alone(ledger: Ledger, start: int, length: int) -> None:
     filled(ledger)
-    whole = ledger.path.read_bytes()
+    whole = ledger.place.read_bytes()
     broken = whole[:start] + b"\xff" * min(length, len(whole) - start) + whole[start + length :]
-    ledger.path.write_bytes(broken)
+    ledger.place.write_bytes(broken)
     with pytest.raises(LedgerError, match=r"ledger\.sqlite3 (is damaged|is not)"):
         ledger.present("alice")
     with pytest.raises(LedgerError):
         ledger.commit("alice", [("added", SWIMMING)], DRAFT, after=2)
-    assert ledger.path.read_bytes() == broken
+    assert ledger.place.read_bytes() == broken
 
 
+@in_a_file
 def test_a_truncated_ledger_is_named(ledger: Ledger) -> None:
     filled(ledger)
-    ledger.path.write_bytes(ledger.path.read_bytes()[:6000])
+    ledger.place.write_bytes(ledger.place.read_bytes()[:6000])
     with pytest.raises(LedgerError, match="damaged"):
         ledger.present("alice")
 
 
 def sql(ledger: Ledger, statement: str) -> None:
-    with sqlite3.connect(ledger.path) as raw:
-        raw.execute(statement)
-    raw.close()
+    engine = sql_engine(ledger)
+    with engine.begin() as connection:
+        connection.execute(text(statement))
+    engine.dispose()
+
+
+def sql_engine(ledger: Ledger) -> Engine:
+    if isinstance(ledger.place, str):
+        return create_engine(ledger.place.replace("://", "+psycopg://"))
+    return create_engine(URL.create("sqlite", database=str(ledger.place)))
 
 
 def test_a_line_changed_by_hand_is_noticed(ledger: Ledger) -> None:
@@ -145,6 +160,7 @@ def test_a_line_changed_by_hand_is_noticed(ledger: Ledger) -> None:
         ledger.present("alice")
 
 
+@in_a_file
 def test_a_receipt_that_is_no_json_is_damage(ledger: Ledger) -> None:
     sql(filled(ledger), "UPDATE versions SET receipt = '{oops'")
     with pytest.raises(LedgerError, match="is damaged"):
@@ -158,12 +174,14 @@ def test_a_ledger_of_another_schema_is_refused(ledger: Ledger) -> None:
 
 
 def test_somebody_elses_database_is_refused(ledger: Ledger) -> None:
-    ledger.path.parent.mkdir()
+    if isinstance(ledger.place, Path):
+        ledger.place.parent.mkdir()
     sql(ledger, "CREATE TABLE songs (name TEXT)")
     with pytest.raises(LedgerError, match="is not a ledger of monogram"):
         ledger.commit("alice", [("added", HIKING)], DRAFT, after=0)
 
 
+@in_a_file
 def test_a_full_disk_changes_nothing(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
     filled(ledger)
     pages = _limit_pages(ledger, monkeypatch)
@@ -175,6 +193,7 @@ def test_a_full_disk_changes_nothing(ledger: Ledger, monkeypatch: pytest.MonkeyP
     assert ledger.head("alice") == 2
 
 
+@in_a_file
 @pytest.mark.skipif(sys.platform == "win32", reason="no file-size limits there")
 def test_a_disk_too_full_to_read_is_named(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
     """SQLite needs room to read, and complains of an I/O error when a file of its own cannot grow."""
@@ -196,7 +215,7 @@ def test_a_disk_too_full_to_read_is_named(ledger: Ledger, monkeypatch: pytest.Mo
 
 def _limit_pages(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> int:
     """SQLite's own limit on a file's pages gives SQLITE_FULL, as a full disk does."""
-    raw = sqlite3.connect(ledger.path)
+    raw = sqlite3.connect(ledger.place)
     (pages,) = raw.execute("PRAGMA page_count").fetchone()
     raw.close()
     real = room.open_engine
@@ -218,9 +237,10 @@ def test_a_home_that_is_a_file_is_explained(tmp_path: Path) -> None:
         Ledger(tmp_path / "home" / "ledger.sqlite3").commit("alice", [("added", HIKING)], DRAFT, after=0)
 
 
+@in_a_file
 @pytest.mark.skipif(sys.platform == "win32", reason="permissions of POSIX")
 def test_the_ledger_is_its_owners_alone(ledger: Ledger) -> None:
-    assert filled(ledger).path.stat().st_mode & 0o077 == 0
+    assert filled(ledger).place.stat().st_mode & 0o077 == 0
 
 
 def test_the_ledger_imports_no_torch() -> None:

@@ -72,7 +72,7 @@ def test_a_ledger_that_was_brought_up_is_as_a_new_one(old: Path, tmp_path: Path)
     Ledger(old).users()
     new = Ledger(tmp_path / "new.sqlite3")
     new.commit("alice", [("added", HIKING)], Draft("tiny", "bbbb"), after=0)
-    assert columns(old) == columns(new.path)
+    assert columns(old) == columns(new.place)
 
 
 def test_a_way_up_that_fails_changes_nothing(old: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -21,8 +21,12 @@ from tests.store.made import BASE, made
 HIKING, SWIMMING = Preference("hobby", "Hiking"), Preference("hobby", "Swimming")
 
 
+in_a_file = pytest.mark.parametrize("place", ["sqlite"], indirect=True)
+
+
 @pytest.fixture
-def store(tmp_path: Path) -> Store:
+def store(place: Path | str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
+    monkeypatch.setenv("MONOGRAM_LEDGER", str(place))
     return Store(tmp_path / "home")
 
 
@@ -127,10 +131,11 @@ def test_sweeping_keeps_what_was_found_for_values_that_are_said_together(store: 
     assert shelf.read(together.preference.digest, "b" * 64) is not None
 
 
+@in_a_file
 def test_a_damaged_ledger_stops_everything(store: Store) -> None:
     keep(store, 1, ("added", HIKING))
     before = files(store.home)
-    store.ledger.path.write_bytes(b"not a database at all, by any means" * 99)
+    store.ledger.place.write_bytes(b"not a database at all, by any means" * 99)
     with pytest.raises(LedgerError, match="damaged"):
         store.commit("alice", [("added", SWIMMING)], made(2), after=1, base_name="tiny")
     assert files(store.home) == before

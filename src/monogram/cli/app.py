@@ -61,7 +61,8 @@ def monogram(
     `monogram history alice` shows what changed, `rollback` goes back, `erase` takes out for good (`forget`
     keeps the history), `verify` checks that all of it holds.
 
-    People and models are kept under MONOGRAM_HOME. Exit codes: 0; 1 for a failure that is explained; 2 for a
+    People and models are kept under MONOGRAM_HOME; the ledger of what is true of whom may be elsewhere, with
+    MONOGRAM_LEDGER=postgresql://... or a file. Exit codes: 0; 1 for a failure that is explained; 2 for a
     command that was not understood; 130 after Ctrl-C, which loses nothing that was finished.
     """
     if context.invoked_subcommand is None:

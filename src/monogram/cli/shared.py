@@ -9,7 +9,7 @@ import typer
 
 from monogram.cli.output import interactive, remark
 from monogram.errors import InputError, MonogramError, unknown
-from monogram.files import LEDGER, people_home
+from monogram.files import ledger_place, people_home
 from monogram.preferences import Preference
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ def ledger_of(home: Path | None) -> "Ledger":
     """The ledger alone, without loading a model or torch."""
     from monogram.store.ledger import Ledger
 
-    return Ledger(people_home(home) / LEDGER)
+    return Ledger(ledger_place(people_home(home)))
 
 
 def refuse_unknown(ledger: "Ledger", user: str) -> None:

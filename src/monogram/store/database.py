@@ -1,33 +1,30 @@
-"""The ledger's SQLite file: opened, checked, brought to today's schema, read as of one moment, written all or
-nothing, and rewritten where something was erased.
+"""Where the ledger's rows are: brought to today's schema, read as of one moment, written all or nothing.
 
-Write-ahead log, so that readers never wait; foreign keys; what is deleted is overwritten; every commit is on
-the disk when it returns.
+A file is SQLite's (`sqlite`), a URL leads to PostgreSQL (`postgres`); the ledger does not know which.
 """
 
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
-from typing import Any
+from __future__ import annotations
 
-from sqlalchemy import URL, Connection, Engine, NullPool, create_engine, event, inspect
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+
+from sqlalchemy import inspect
 from sqlalchemy.orm import Session
 
-from monogram.errors import DiskFullError, LedgerError
+from monogram.errors import LedgerError
 from monogram.store.migrations import STEPS, migrate
 from monogram.store.tables import SCHEMA, About, Base
-from monogram.store.trouble import explained, is_busy
 
 BUSY_SECONDS = 20
 """How long one process waits while another writes."""
 
 
-class Database:
-    """The file at ``path``, which is made by the first write."""
+class Database(ABC):
+    """A place of rows. `name` is what people are told it is."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    name: str
 
     @contextmanager
     def read(self) -> Iterator[Session | None]:
@@ -36,14 +33,14 @@ class Database:
         A ledger of an older schema is brought to today's first.
 
         Raises:
-            LedgerError: damaged, not ours, or of a newer schema.
+            LedgerError: damaged, not ours, of a newer schema, or out of reach.
         """
-        with explained(self.path):
-            if not self.path.exists():
+        with self.explained():
+            if not self.there():
                 yield None
                 return
             while True:
-                with self._session("BEGIN") as session:
+                with self.session(writing=False) as session:
                     schema = self._schema(session)
                     if not 0 < schema < SCHEMA:
                         yield session if schema else None
@@ -59,74 +56,40 @@ class Database:
             LedgerError: as `read`; or another process did not stop writing.
             DiskFullError: no room; nothing was written.
         """
-        with explained(self.path):
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            os.close(os.open(self.path, os.O_CREAT | os.O_RDWR, 0o600))  # about people: for its owner alone
-            with self._session("BEGIN IMMEDIATE") as session:
-                schema = self._schema(session)
-                if not schema:
-                    Base.metadata.create_all(session.connection())
-                    session.add(About(key="schema", value=str(SCHEMA)))
-                elif schema < SCHEMA:
-                    migrate(session.connection(), schema, SCHEMA)
-                yield session
-                session.commit()
+        with self.explained(), self.session(writing=True) as session:
+            schema = self._schema(session)
+            if not schema:
+                Base.metadata.create_all(session.connection())
+                session.add(About(key="schema", value=str(SCHEMA)))
+            elif schema < SCHEMA:
+                migrate(session.connection(), schema, SCHEMA)
+            yield session
+            session.commit()
 
+    @abstractmethod
+    def there(self) -> bool:
+        """Whether there is anything that could be read."""
+
+    @abstractmethod
+    def session(self, *, writing: bool) -> AbstractContextManager[Session]:
+        """A session in a transaction; of one that writes there is one at a time."""
+
+    @abstractmethod
+    def explained(self) -> AbstractContextManager[None]:
+        """What goes wrong inside becomes a LedgerError or a DiskFullError that a person can act on."""
+
+    @abstractmethod
     def rewrite(self) -> None:
-        """Write the file anew without anything that was deleted, and empty the write-ahead log.
+        """Write everything anew without anything that was deleted.
 
         Raises:
             LedgerError: another process kept reading or writing.
             DiskFullError: no room for it.
         """
-        try:
-            with explained(self.path), self._bare() as raw:
-                raw.execute("PRAGMA temp_store = MEMORY")
-                raw.execute("VACUUM")
-                (busy, _, _) = raw.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-        except DiskFullError as error:
-            raise DiskFullError(
-                f"Something was erased, but there is no room to write {self.path} anew without it. "
-                "Make room, and run `monogram verify`."
-            ) from error
-        except LedgerError as error:
-            if not is_busy(error.__cause__):
-                raise
-            busy = True
-        if busy:
-            raise LedgerError(
-                f"Something was erased, but another process is using {self.path}, so that its file "
-                "could not be written anew. Run `monogram verify` when that one has ended."
-            )
 
+    @abstractmethod
     def faults(self) -> tuple[str, ...]:
-        """What SQLite finds wrong with the file, and whether it has free pages, which may hold old text."""
-        if not self.path.exists():
-            return ()
-        with explained(self.path), self._bare() as raw:
-            found = [row[0] for row in raw.execute("PRAGMA integrity_check") if row[0] != "ok"]
-            lost = raw.execute("PRAGMA foreign_key_check").fetchall()
-            found += [f"a row of {row[0]} speaks of one in {row[2]} that is not there" for row in lost]
-            (free,) = raw.execute("PRAGMA freelist_count").fetchone()
-            return (*found, *([f"it has {free} free pages"] if free else []))
-
-    @contextmanager
-    def _session(self, begin: str) -> Iterator[Session]:
-        engine = open_engine(self.path, begin)
-        try:
-            with Session(engine) as session:
-                yield session
-        finally:
-            engine.dispose()
-
-    @contextmanager
-    def _bare(self) -> Iterator[Any]:
-        """sqlite3's own connection, outside any transaction."""
-        connection = open_engine(self.path, "BEGIN").raw_connection()
-        try:
-            yield connection.driver_connection
-        finally:
-            connection.close()
+        """What is wrong with the place itself, and whether anything deleted may still be read in it."""
 
     def _schema(self, session: Session) -> int:
         """The ledger's schema, 0 where there are no tables yet; an error for one that cannot be read."""
@@ -135,29 +98,27 @@ class Database:
             return 0
         about = session.get(About, "schema") if "about" in tables else None
         if about is None or not {"users", "versions", "events"} <= tables:
-            raise LedgerError(f"{self.path} is not a ledger of monogram. Move it away, or use another home.")
+            raise LedgerError(f"{self.name} is not a ledger of monogram. Move it away, or use another home.")
         found = about.value
         if found != str(SCHEMA) and found not in map(str, STEPS):
             raise LedgerError(
-                f"The ledger {self.path} has schema {found}; this version of monogram reads up to {SCHEMA}. "
+                f"The ledger {self.name} has schema {found}; this version of monogram reads up to {SCHEMA}. "
                 "Use the version of monogram that wrote it, or a newer one."
             )
         return int(found)
 
 
-def open_engine(path: Path, begin: str) -> Engine:
-    """An engine on the file whose transactions begin with the statement `begin`."""
-    url = URL.create("sqlite", database=str(path))
-    engine = create_engine(url, poolclass=NullPool, connect_args={"timeout": BUSY_SECONDS})
+def database_at(place: Path | str) -> Database:
+    """The database at a path, or at a `postgresql://` URL.
 
-    def connected(raw: Any, _record: object) -> None:
-        raw.isolation_level = None  # sqlite3 must not begin transactions of its own
-        for pragma in ("journal_mode = WAL", "foreign_keys = ON", "synchronous = FULL", "secure_delete = ON"):
-            raw.execute(f"PRAGMA {pragma}").close()
+    Raises:
+        InputError: a URL of something else.
+        LedgerError: PostgreSQL's driver is not installed.
+    """
+    if "://" in str(place):
+        from monogram.store.postgres import PostgresDatabase
 
-    def begun(connection: Connection) -> None:
-        connection.exec_driver_sql(begin)
+        return PostgresDatabase(str(place))
+    from monogram.store.sqlite import SqliteDatabase
 
-    event.listen(engine, "connect", connected)
-    event.listen(engine, "begin", begun)
-    return engine
+    return SqliteDatabase(Path(place))

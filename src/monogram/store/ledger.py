@@ -1,6 +1,6 @@
 """The ledger: every preference that a person added, replaced or forgot, and the versions made of them.
 
-It is the source of truth. It lives in one SQLite file (write-ahead log, so readers never wait), is only ever
+It is the source of truth. It lives in one SQLite file, or in a PostgreSQL database (`database`), is only ever
 added to unless something is erased, and every change lands whole or not at all. Knows nothing of files beside
 it, models or torch.
 """
@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from monogram.errors import ChangedMeanwhileError
 from monogram.preferences import Preference, check_user
-from monogram.store.database import Database
+from monogram.store.database import database_at
 from monogram.store.facts import Draft, Event, Kind, Version, ever, set_at, set_digest
 from monogram.store.rows import (
     erase_person,
@@ -32,11 +32,16 @@ __all__ = ["Draft", "Event", "Kind", "Ledger", "Version", "ever", "set_at", "set
 
 
 class Ledger:
-    """The ledger in the SQLite file ``path``, which is made by the first change."""
+    """The ledger at ``place``: an SQLite file, which is made by the first change, or a `postgresql://` URL.
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self._database = Database(path)
+    Raises:
+        InputError: a URL of something else.
+        LedgerError: PostgreSQL's driver is not installed.
+    """
+
+    def __init__(self, place: Path | str) -> None:
+        self.place = place
+        self._database = database_at(place)
 
     def users(self) -> tuple[str, ...]:
         """Everybody with a history, by id, sorted."""
@@ -150,19 +155,19 @@ class Ledger:
             return {row.id: row.name for row in session.execute(mine)} if session else {}
 
     def rewrite(self, finished: Collection[int] = ()) -> None:
-        """Write the file anew without anything that was erased, which finishes these erasures.
+        """Write everything anew without anything that was erased, which finishes these erasures.
 
         Raises:
             LedgerError: another process kept reading or writing.
         """
-        if self.path.exists():
+        if self._database.there():
             self._database.rewrite()
         if finished:
             with self._database.write() as session:
                 session.execute(delete(ErasureRow).where(ErasureRow.id.in_(finished)))
 
     def faults(self) -> tuple[str, ...]:
-        """What is wrong with the file itself; nothing, for a good one."""
+        """What is wrong with the place itself; nothing, for a good one."""
         return self._database.faults()
 
 

@@ -1,6 +1,6 @@
 """From one schema of the ledger to the next, in plain SQL that never changes again."""
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, text
 
 STEPS: dict[int, tuple[str, ...]] = {
     1: (
@@ -36,4 +36,4 @@ def migrate(connection: Connection, found: int, wanted: int) -> None:
     for schema in range(found, wanted):
         for statement in STEPS[schema]:
             connection.exec_driver_sql(statement)
-    connection.exec_driver_sql("UPDATE about SET value = ? WHERE key = 'schema'", (str(wanted),))
+    connection.execute(text("UPDATE about SET value = :wanted WHERE key = 'schema'"), {"wanted": str(wanted)})

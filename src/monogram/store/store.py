@@ -1,6 +1,6 @@
 """The store: the ledger and the adapter folders, changed together by one verb.
 
-    <home>/ledger.sqlite3       what is true of whom, and every version
+    <home>/ledger.sqlite3       what is true of whom, and every version; or where $MONOGRAM_LEDGER says
     <home>/adapters/            the versions' adapters
     <home>/artefacts/           what was costly to find for a person's clusters: a cache, no part of the verb
 
@@ -21,7 +21,7 @@ from typing import Any, Protocol
 from monogram.clusters.expand import expand_all
 from monogram.delta import Delta
 from monogram.errors import AdapterFileError, MonogramError
-from monogram.files import LEDGER, people_home
+from monogram.files import ledger_place, people_home
 from monogram.preferences import Preference
 from monogram.store.artefacts import Artefacts
 from monogram.store.folder import AdapterFolders, sweep_strangers
@@ -80,7 +80,7 @@ class Store:
 
     def __init__(self, home: Path | None = None) -> None:
         self.home = people_home(home)
-        self.ledger = Ledger(self.home / LEDGER)
+        self.ledger = Ledger(ledger_place(self.home))
         self.adapters = AdapterFolders(self.home / "adapters")
         self.artefacts = Artefacts(self.home / "artefacts")
 
