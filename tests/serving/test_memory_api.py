@@ -75,6 +75,20 @@ def test_a_life_over_http_is_the_same_life(server: Server, people: Personalizer)
     assert held(server) == []
 
 
+def test_what_becomes_something_that_is_there_already_is_there_once(
+    server: Server, people: Personalizer
+) -> None:
+    for target in ("Chess", "Go"):
+        add(server, attribute="hobby", target=target)
+    chess = call(server, "GET", "memories", params={"user_id": "alice"})["results"][0]
+    told = {"user_id": "alice", "target": "Go", "statement": "I play Go."}
+    done(server, call(server, "PUT", f"memories/{chess['id']}", 202, json=told))
+    assert held(server) == ["hobby: Go"]
+    assert people.user("alice").delta().rank == 1
+    assert people.user("alice").list()[0].statement == "I play Go."
+    assert people.verify("alice").all_faults == ()
+
+
 def test_what_is_looked_for_is_found_by_synonyms_and_words(server: Server) -> None:
     for words in ("I love hiking.", "I'm allergic to peanuts.", "I live in Boston."):
         add(server, messages=words)

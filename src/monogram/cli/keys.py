@@ -43,11 +43,14 @@ def list_(home: Home = None, as_json: Json = False) -> None:
 
     Example: `monogram keys list`
     """
-    keys = the_door("serve").Keys(home).all()
+    shelf = the_door("serve").Keys(home)
+    keys = shelf.all()
     if as_json:
         emit({"keys": [{"id": k.id, "tenant": k.tenant, "created": k.created} for k in keys]})
     elif keys:
         show_table(["key", "tenant", "since"], [[k.id, k.tenant, k.created] for k in keys])
+    elif shelf.asked_for:
+        say(f"All keys are revoked: the server lets nobody in. Add one, or remove {shelf.path}.")
     else:
         say("There are no keys: the server lets this machine in, and nobody else.")
 

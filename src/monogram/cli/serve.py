@@ -1,5 +1,7 @@
 """The command `serve`: people on one model, over HTTP."""
 
+import tomllib
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -13,10 +15,35 @@ from monogram.cli.shared import the_door
 
 def join(app: typer.Typer) -> None:
     """Put the command into the app."""
-    app.command()(explained(serve))
+    app.command(context_settings={"auto_envvar_prefix": "MONOGRAM_SERVE"})(explained(serve))
+
+
+def _configured(context: typer.Context, file: Path | None) -> Path | None:
+    """Let a file's lines be what counts where neither the command nor the environment says anything."""
+    if file is None:
+        return None
+    names = {max(p.opts, key=len).removeprefix("--"): p.name for p in context.command.params}
+    try:
+        told = tomllib.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise typer.BadParameter(f"{file} cannot be read: {error}.") from error
+    if strange := sorted(set(told) - (set(names) - {"config", "json", "help"})):
+        known = ", ".join(sorted(set(names) - {"config", "json", "help"}))
+        raise typer.BadParameter(f"{file} says {', '.join(strange)}, which is no option. There are: {known}.")
+    context.default_map = {names[name]: value for name, value in told.items()}
+    return file
 
 
 def serve(
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            help="A TOML file of these options (port = 9000).",
+            is_eager=True,
+            callback=_configured,
+            show_default=False,
+        ),
+    ] = None,
     host: Annotated[str, typer.Option(help="Where to listen; 0.0.0.0 is everywhere.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 8000,
     model: Model = "smollm2",
@@ -43,10 +70,12 @@ def serve(
     of its own. Without any, only this machine may come in.
 
     Ctrl-C stops it; answers and changes that were begun are finished first. With --json one line tells the
-    address when requests are taken.
+    address when requests are taken. Every option may stand in the environment (MONOGRAM_SERVE_PORT) or in the
+    file of --config; what the command says counts first.
 
     Example: `monogram serve --port 8000`
     """
+    del config  # its lines have come in as the options they are
     with progress(as_json, f"Loading {model}") as bars:
         door = the_door("serve")
         settings = door.Settings(rows=rows, queue=queue, resident_bytes=memory * 1_000_000, rate=rate)

@@ -9,6 +9,7 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, PlainTextResponse
+from starlette.exceptions import HTTPException
 
 import monogram
 from monogram.errors import BusyError, InputError, MonogramError, NotCompiledError, UnknownNameError
@@ -16,7 +17,7 @@ from monogram.serving import memory_api, openai_api, pages
 from monogram.serving.guard import Guard
 from monogram.serving.keys import Keys
 from monogram.serving.metrics import Metrics
-from monogram.serving.problem import log, told
+from monogram.serving.problem import WHY, Problem, log, told
 from monogram.serving.service import Service
 
 ABOUT = "People on one model: their preferences are in its weights, and take no room in the prompt."
@@ -48,14 +49,18 @@ def app(service: Service, keys: Keys | None = None) -> FastAPI:
     metrics = made.state.metrics = Metrics(service)
     keys = keys or Keys(service.people.store.home)
     made.add_middleware(Guard, keys=keys, note=metrics.note, rate=service.settings.rate)
-    made.include_router(openai_api.router)
-    made.include_router(memory_api.router)
+    refusals: dict[int | str, dict[str, Any]] = {
+        status: {"model": Problem, "description": why} for status, why in WHY.items()
+    }
+    made.include_router(openai_api.router, responses=refusals)
+    made.include_router(memory_api.router, responses=refusals)
     made.include_router(pages.router)
     made.add_api_route("/healthz", _alive, tags=["Operation"])
     made.add_api_route("/metrics", _metrics, tags=["Operation"], response_class=PlainTextResponse)
     made.add_api_route("/readyz", _ready, tags=["Operation"], response_model=None)
     made.add_exception_handler(MonogramError, _explained)
     made.add_exception_handler(RequestValidationError, _invalid)
+    made.add_exception_handler(HTTPException, _refused)
     made.add_exception_handler(Exception, _broken)
     return made
 
@@ -96,6 +101,13 @@ async def _invalid(_: Request, error: Exception) -> JSONResponse:
     return told(
         400, f"{where or 'The request'}: {first.get('msg', 'invalid')}.", "invalid_request_error", where
     )
+
+
+async def _refused(_: Request, error: Exception) -> JSONResponse:
+    """What the framework itself refuses: no such route or method, a body that is no JSON."""
+    status, detail = (error.status_code, error.detail) if isinstance(error, HTTPException) else (400, "")
+    kind = "not_found_error" if status == 404 else "invalid_request_error"
+    return told(status, f"{detail or 'The request makes no sense'}. See /docs for what there is.", kind)
 
 
 async def _broken(_: Request, __: Exception) -> JSONResponse:

@@ -56,7 +56,7 @@ class Guard:
     Args:
         app: what is guarded.
         note: told of each request that has ended: route, status, seconds.
-        keys: whose keys count; where there are none at all, everybody is let in, as the tenant "".
+        keys: whose keys count; where there never was one, everybody is let in, as the tenant "".
         rate: requests a minute of one tenant; 0: as many as they like.
         most: bytes of a request.
     """
@@ -123,7 +123,7 @@ class Guard:
 
     def _tenant(self, header: bytes) -> str | None:
         """Whose request it is; None where its key is none."""
-        if not self._keys.all():
+        if not self._keys.asked_for:
             return ""
         kind, _, secret = header.decode("latin-1").partition(" ")
         return self._keys.tenant(secret.strip()) if kind.lower() == "bearer" else None

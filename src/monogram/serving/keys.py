@@ -72,6 +72,11 @@ class Keys:
                 ) from error
         return self._keys
 
+    @property
+    def asked_for(self) -> bool:
+        """Whether a request needs a key: from the first one on, even when all are revoked."""
+        return self.path.exists()
+
     def add(self, tenant: str) -> tuple[Key, str]:
         """Make a key of a tenant.
 

@@ -28,10 +28,11 @@ from monogram.profiles import profile_text
 from monogram.scoring import recall
 from monogram.serving.caller import Asking, Asks, held
 from monogram.serving.edits import Do, Job, State
+from monogram.serving.problem import STREAMED, shown
 from monogram.words import content
 
 router = APIRouter(prefix="/v1", tags=["Memories"])
-Whose = Annotated[str, Query(max_length=200, description="The person.")]
+Whose = Annotated[str, Query(max_length=200, description="The person.", examples=["alice"])]
 Said = Annotated[str, Field(max_length=20_000)]
 MOST = 200
 """Memories of one person."""
@@ -49,6 +50,11 @@ class Message(BaseModel):
 class Add(BaseModel):
     """What is to be known: words to be read, or one preference said outright."""
 
+    model_config = shown(
+        {"user_id": "alice", "messages": "I love hiking, and I'm allergic to peanuts."},
+        {"user_id": "alice", "attribute": "home city", "target": "Lisbon", "polarity": "fact"},
+    )
+
     user_id: Annotated[str, Field(max_length=200)]
     messages: Said | Annotated[list[Message], Field(min_length=1, max_length=500)] | None = None
     attribute: Annotated[str | None, Field(max_length=400)] = None
@@ -59,6 +65,8 @@ class Add(BaseModel):
 class Update(BaseModel):
     """What is true instead."""
 
+    model_config = shown({"user_id": "alice", "target": "Oslo", "statement": "I live in Oslo."})
+
     user_id: Annotated[str, Field(max_length=200)]
     target: Annotated[str, Field(max_length=400)]
     statement: Annotated[str, Field(max_length=2000)] = ""
@@ -67,12 +75,14 @@ class Update(BaseModel):
 class Search(BaseModel):
     """What is looked for."""
 
+    model_config = shown({"user_id": "alice", "query": "what she does on weekends", "limit": 3})
+
     user_id: Annotated[str, Field(max_length=200)]
     query: Said
     limit: Annotated[int, Field(ge=1, le=100)] = 10
 
 
-@router.post("/memories", status_code=202)
+@router.post("/memories", status_code=202, responses={200: {"description": "Nothing in it to be known."}})
 def add(asks: Asks, asked: Add, response: Response) -> dict[str, Any]:
     """Add what somebody said, or one preference. Nothing in it to be known: 200 and no job."""
     user, found = asks.name(asked.user_id), _read(asked)
@@ -122,7 +132,7 @@ def history(asks: Asks, user_id: Whose) -> dict[str, Any]:
     }
 
 
-@router.get("/memories/export")
+@router.get("/memories/export", responses={200: {"content": {"application/yaml": {}}}})
 def export(asks: Asks, user_id: Whose) -> Response:
     """What is true of somebody, as a profile file that `monogram import` reads."""
     profile = Profile(user_id, asks.known(user_id).list())
@@ -188,7 +198,7 @@ def job(asks: Asks, job: str) -> dict[str, Any]:
     return _state(asks.bare(found.user), found, found.state)
 
 
-@router.get("/jobs/{job}/events")
+@router.get("/jobs/{job}/events", responses=STREAMED)
 async def events(asks: Asks, job: str) -> StreamingResponse:
     """Its states as server-sent events, until it has ended."""
     found = asks.job(job)
@@ -238,8 +248,8 @@ def _swap(person: Person, old: Preference, new: Sequence[Preference]) -> Change:
         raise UnknownNameError("It was changed or forgotten meanwhile. Nothing was changed now.")
     steps: list[tuple[Literal["added", "replaced", "forgotten"], Preference]]
     steps = [("replaced" if new else "forgotten", old), *(("added", p) for p in new)]
-    left = tuple(p for p in held if p != old) + tuple(new)
-    return person.keeping.change(steps, left, head)
+    left = {p.digest: p for p in (*held, *new) if p in new or p.digest != old.digest}  # the new may be there
+    return person.keeping.change(steps, tuple(left.values()), head)
 
 
 def _memory(user: str, p: Preference) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from monogram.errors import InputError
 from monogram.serving.caller import Asking, Asks
 from monogram.serving.engine import Piece
+from monogram.serving.problem import STREAMED, shown
 from monogram.serving.sampling import Sampling
 
 MOST_CHARACTERS = 200_000
@@ -97,6 +98,15 @@ class Wanted(BaseModel):
 class Chat(Wanted):
     """A conversation to answer."""
 
+    model_config = Wanted.model_config | shown(
+        {
+            "model": "smollm2",
+            "user": "alice",
+            "messages": [{"role": "user", "content": "What should I do this weekend?"}],
+            "max_tokens": 64,
+        }
+    )
+
     messages: Annotated[list[ChatMessage], Field(min_length=1, max_length=1000)]
     max_completion_tokens: Annotated[int | None, Field(ge=1, le=100_000)] = None
 
@@ -107,6 +117,10 @@ class Chat(Wanted):
 
 class Completion(Wanted):
     """A text to go on with."""
+
+    model_config = Wanted.model_config | shown(
+        {"model": "smollm2:alice", "prompt": "My hobby is", "max_tokens": 16}
+    )
 
     prompt: Text | Annotated[list[Text], Field(min_length=1, max_length=16)]
 
@@ -119,7 +133,7 @@ async def models(asks: Asks) -> dict[str, Any]:
     return {"object": "list", "data": [one]}
 
 
-@router.post("/chat/completions", response_model=None)
+@router.post("/chat/completions", response_model=None, responses=STREAMED)
 async def chat(asks: Asks, asked: Chat) -> dict[str, Any] | StreamingResponse:
     """Answer a conversation, as the model that knows `user`."""
     asked.refuse()
@@ -141,7 +155,7 @@ async def chat(asks: Asks, asked: Chat) -> dict[str, Any] | StreamingResponse:
     return {**head, "object": "chat.completion", "choices": [choice], "usage": _usage([last])}
 
 
-@router.post("/completions", response_model=None)
+@router.post("/completions", response_model=None, responses=STREAMED)
 async def completions(asks: Asks, asked: Completion) -> dict[str, Any] | StreamingResponse:
     """Go on with a text, as the model that knows `user`."""
     asked.refuse()
