@@ -20,6 +20,7 @@ import torch
 from monogram import peft_folder
 from monogram.errors import AdapterFileError, BaseMismatchError, InputError
 from monogram.lowrank import LowRank
+from monogram.seal import Seal
 
 __all__ = ["Delta", "LowRank", "load_adapter", "save_adapter"]
 
@@ -122,6 +123,7 @@ def save_adapter(
     base_digest: str,
     fan_in_fan_out: bool = False,
     metadata: Mapping[str, str] | None = None,
+    seal: Seal | None = None,
 ) -> None:
     """Write a PEFT LoRA folder. It appears whole or not at all; an adapter that was there is replaced.
 
@@ -132,6 +134,7 @@ def save_adapter(
         base_digest: digest of the base model's weights, checked when the adapter is loaded.
         fan_in_fan_out: the edited matrices are `Conv1D` (GPT-2).
         metadata: kept in monogram.json.
+        seal: seals the weights; PEFT cannot read them then.
 
     Raises:
         AdapterFileError: the folder holds something else, or cannot be written.
@@ -139,23 +142,29 @@ def save_adapter(
     """
     record = {"base_digest": base_digest, "delta_digest": delta.digest, "metadata": dict(metadata or {})}
     peft_folder.write(
-        Path(folder), delta.factors, base_name=base_name, fan_in_fan_out=fan_in_fan_out, record=record
+        Path(folder),
+        delta.factors,
+        base_name=base_name,
+        fan_in_fan_out=fan_in_fan_out,
+        record=record,
+        seal=seal,
     )
 
 
-def load_adapter(folder: Path | str, *, base_digest: str | None = None) -> Delta:
+def load_adapter(folder: Path | str, *, base_digest: str | None = None, seal: Seal | None = None) -> Delta:
     """Read a PEFT LoRA folder, ours or anybody's. What `save_adapter` wrote comes back equal to the bit.
 
     Args:
         folder: an adapter's folder. Without monogram.json (not made by us) there is no digest to check, and
             lora_B is scaled by PEFT's own factor.
         base_digest: digest of the model that it is meant for; not checked if None.
+        seal: opens weights that are sealed.
 
     Raises:
         AdapterFileError: missing, truncated or changed files, or a kind of adapter that is no plain LoRA.
         BaseMismatchError: made for another base model.
     """
-    found = peft_folder.read(Path(folder))
+    found = peft_folder.read(Path(folder), seal=seal)
     delta = Delta(found.factors)
     if found.record is None:
         return delta

@@ -72,6 +72,10 @@ class AdapterFileError(AdapterError):
     """An adapter's files are truncated, changed or unreadable."""
 
 
+class SealedError(AdapterFileError):
+    """An adapter is sealed, and there is no key, or another one."""
+
+
 class NotCompiledError(AdapterError):
     """There is no adapter of somebody for this model; it has to be compiled first."""
 

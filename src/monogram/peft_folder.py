@@ -4,7 +4,8 @@
     adapter_model.safetensors     base_model.model.<module>.lora_A.weight (r, d_in), lora_B.weight (d_out, r)
     monogram.json                 the record: size and sha256 of the weights, true ranks, digests, metadata
 
-A folder is written whole or not at all. PEFT and the engines that read its format ignore monogram.json; a
+Sealed (`seal`), the weights are nobody's but the key's owner's; the rest is as it is. A folder is written
+whole or not at all. PEFT and the engines that read its format ignore monogram.json; a
 folder without it (made by somebody else) can be read too, but not verified.
 """
 
@@ -23,9 +24,10 @@ from safetensors.torch import load as read_tensors
 from safetensors.torch import save as write_tensors
 from torch import Tensor
 
-from monogram.errors import AdapterFileError
+from monogram.errors import AdapterFileError, SealedError, StoreError
 from monogram.files import aside
 from monogram.lowrank import LowRank
+from monogram.seal import Seal, is_sealed
 
 CONFIG, WEIGHTS, RECORD = "adapter_config.json", "adapter_model.safetensors", "monogram.json"
 FORMAT = 1
@@ -50,6 +52,7 @@ def write(
     base_name: str,
     fan_in_fan_out: bool,
     record: Mapping[str, Any],
+    seal: Seal | None = None,
 ) -> None:
     """Write the folder; `delta.save_adapter` says what the arguments are.
 
@@ -92,14 +95,17 @@ def write(
     try:
         with aside(folder, replace=True) as work:
             (work / CONFIG).write_text(_json(config), encoding="utf-8")
-            (work / WEIGHTS).write_bytes(weights)
+            (work / WEIGHTS).write_bytes(weights if seal is None else seal.close(weights, _place(folder)))
             (work / RECORD).write_text(_json(whole), encoding="utf-8")
     except OSError as error:
         raise AdapterFileError(f"The adapter could not be written to {folder}: {error}") from error
 
 
-def read(folder: Path) -> Adapter:
+def read(folder: Path, *, seal: Seal | None = None) -> Adapter:
     """Read and verify a folder. Zero padding that `write` added is taken off again.
+
+    Args:
+        seal: what opens weights that are sealed.
 
     Raises:
         AdapterFileError: missing, truncated or changed files, or a kind of adapter that is no plain LoRA.
@@ -112,6 +118,8 @@ def read(folder: Path) -> Adapter:
         raise AdapterFileError(
             f"{folder / WEIGHTS} cannot be read: {error.strerror}. Export it again."
         ) from error
+    if is_sealed(weights):
+        weights = _opened(folder, weights, seal)
     if record is not None:
         _check_bytes(folder, weights, record)
     factors = _factors(folder, config, weights)
@@ -184,6 +192,22 @@ def _factors(folder: Path, config: Mapping[str, Any], weights: bytes) -> dict[st
     if len(tensors) != 2 * len(factors):
         raise AdapterFileError(f"{folder / WEIGHTS} has a lora_B without its lora_A. Export it again.")
     return factors
+
+
+def _place(folder: Path) -> str:
+    """What sealed weights are bound to: whose shelf, which folder."""
+    return f"{folder.parent.name}/{folder.name}"
+
+
+def _opened(folder: Path, weights: bytes, seal: Seal | None) -> bytes:
+    if seal is None:
+        raise SealedError(
+            f"{folder / WEIGHTS} is sealed. Let MONOGRAM_KEY_FILE name the file with the store's key."
+        )
+    try:
+        return seal.open(weights, _place(folder))
+    except StoreError as error:
+        raise SealedError(f"{folder / WEIGHTS} cannot be opened. {error}") from error
 
 
 def _check_bytes(folder: Path, found: bytes, record: Mapping[str, Any]) -> None:

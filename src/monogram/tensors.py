@@ -15,11 +15,14 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
+from safetensors.torch import load as read_tensors
+from safetensors.torch import save as write_tensors
 from safetensors.torch import save_file
 from torch import Tensor
 
-from monogram.errors import DiskFullError
+from monogram.errors import DiskFullError, StoreError
 from monogram.files import is_disk_full
+from monogram.seal import Seal, is_sealed
 
 SUM = "sha256"
 
@@ -30,12 +33,14 @@ def save(
     facts: Mapping[str, str] | None = None,
     *,
     private: bool = False,
+    seal: Seal | None = None,
 ) -> None:
     """Write a file aside, put it on the disk, and give it its name. Its folder must be there.
 
     Args:
         facts: text that is kept and checked with the tensors.
         private: readable for its owner alone.
+        seal: seals the file.
 
     Raises:
         DiskFullError: no room; nothing is left behind.
@@ -45,7 +50,11 @@ def save(
     known = dict(facts or {})
     work = path.with_name(f".{path.name}.{uuid.uuid4().hex[:12]}")
     try:
-        save_file(plain, work, metadata={**known, SUM: _sum(plain, known)})
+        facts = {**known, SUM: _sum(plain, known)}
+        if seal is None:
+            save_file(plain, work, metadata=facts)
+        else:
+            work.write_bytes(seal.close(write_tensors(plain, metadata=facts), path.name))
         if private:
             work.chmod(0o600)
         with work.open("rb+") as file:
@@ -61,16 +70,36 @@ def save(
         work.unlink(missing_ok=True)
 
 
-def load(path: Path) -> tuple[dict[str, Tensor], dict[str, str]] | None:
-    """Tensors and facts of a file; None where it is not there, or not what was written."""
+def load(path: Path, *, seal: Seal | None = None) -> tuple[dict[str, Tensor], dict[str, str]] | None:
+    """Tensors and facts of a file; None where it is not there, not what was written, or sealed with another
+    key than that of `seal`.
+    """
     try:
-        with safe_open(path, "pt") as file:
-            facts = dict(file.metadata() or {})
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - it is no dict
-    except (OSError, SafetensorError, ValueError):
+        tensors, facts = _plain(path) if not _sealed(path) else _opened(path, seal)
+    except (OSError, SafetensorError, StoreError, ValueError):
         return None
     told = facts.pop(SUM, None)
     return (tensors, facts) if told == _sum(tensors, facts) else None
+
+
+def _sealed(path: Path) -> bool:
+    with path.open("rb") as file:
+        return is_sealed(file.read(64))
+
+
+def _plain(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    with safe_open(path, "pt") as file:
+        facts = dict(file.metadata() or {})
+        return {name: file.get_tensor(name) for name in file.keys()}, facts  # noqa: SIM118 - it is no dict
+
+
+def _opened(path: Path, seal: Seal | None) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """As `_plain`. Of bytes safetensors tells no text: the header is 8 bytes of length, then JSON."""
+    if seal is None:
+        raise StoreError(f"{path} is sealed.")
+    plain = seal.open(path.read_bytes(), path.name)
+    header = json.loads(plain[8 : 8 + int.from_bytes(plain[:8], "little")])
+    return read_tensors(plain), dict(header.get("__metadata__") or {})
 
 
 def _sum(tensors: Mapping[str, Tensor], facts: Mapping[str, str]) -> str:

@@ -19,6 +19,7 @@ from torch import Tensor
 
 from monogram import tensors as disk
 from monogram.errors import DiskFullError, InputError
+from monogram.seal import Seal
 from monogram.store.folder import shelf_of
 from monogram.store.trouble import remove
 
@@ -26,10 +27,11 @@ _DIGEST = re.compile(r"[0-9a-f]{16,64}")
 
 
 class Artefacts:
-    """All artefacts below ``root``; the first that is kept makes the folders."""
+    """All artefacts below ``root``; the first that is kept makes the folders. With ``seal``, sealed."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, seal: Seal | None = None) -> None:
         self.root = root
+        self._seal = seal
 
     def of(self, user: str) -> Shelf:
         """A person's artefacts.
@@ -37,18 +39,19 @@ class Artefacts:
         Raises:
             InputError: no user id.
         """
-        return Shelf(shelf_of(self.root, user))
+        return Shelf(shelf_of(self.root, user), self._seal)
 
 
 class Shelf:
     """One person's artefacts, by cluster and name; both are digests (16 to 64 hex digits)."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, seal: Seal | None = None) -> None:
         self.folder = folder
+        self._seal = seal
 
     def read(self, cluster: str, name: str) -> dict[str, Tensor] | None:
         """The tensors of an artefact; None where it is not there, or not what was written under this name."""
-        found = disk.load(self._path(cluster, name))
+        found = disk.load(self._path(cluster, name), seal=self._seal)
         if found is None or found[1] != _facts(cluster, name):
             return None
         return found[0]
@@ -60,7 +63,7 @@ class Shelf:
             for folder in (self.folder.parent, self.folder, path.parent):
                 folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             own = {part: tensor.clone() for part, tensor in tensors.items()}  # two may share memory
-            disk.save(path, own, _facts(cluster, name), private=True)
+            disk.save(path, own, _facts(cluster, name), private=True, seal=self._seal)
 
     def only(self, clusters: Iterable[str]) -> None:
         """Remove everything but the named clusters' artefacts.

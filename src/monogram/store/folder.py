@@ -15,6 +15,7 @@ from filelock import FileLock, Timeout
 from monogram.delta import Delta, load_adapter, save_adapter
 from monogram.errors import AdapterError, AdapterFileError, StoreError
 from monogram.preferences import check_user
+from monogram.seal import Seal
 from monogram.store.trouble import remove
 
 WAIT_SECONDS = 60
@@ -27,10 +28,11 @@ def shelf_of(root: Path, user: str) -> Path:
 
 
 class AdapterFolders:
-    """All adapter folders below ``root``, which is made when the first is saved."""
+    """All adapter folders below ``root``, which is made when the first is saved; with ``seal``, sealed."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, seal: Seal | None = None) -> None:
         self.root = root
+        self._seal = seal
 
     def shelf(self, user: str) -> Path:
         """The folder that holds a person's adapter folders."""
@@ -65,12 +67,17 @@ class AdapterFolders:
         folder = self.shelf(user) / name
         if folder.exists():
             try:
-                if load_adapter(folder, base_digest=base_digest).digest == delta.digest:
+                if load_adapter(folder, base_digest=base_digest, seal=self._seal).digest == delta.digest:
                     return name
             except AdapterError:
                 pass  # broken: written anew
         save_adapter(
-            delta, folder, base_name=base_name, base_digest=base_digest, fan_in_fan_out=fan_in_fan_out
+            delta,
+            folder,
+            base_name=base_name,
+            base_digest=base_digest,
+            fan_in_fan_out=fan_in_fan_out,
+            seal=self._seal,
         )
         return name
 
@@ -84,7 +91,7 @@ class AdapterFolders:
         folder = self.shelf(user) / name
         if not folder.exists():
             return None
-        delta = load_adapter(folder, base_digest=base_digest)
+        delta = load_adapter(folder, base_digest=base_digest, seal=self._seal)
         if delta.digest != delta_digest:
             raise AdapterFileError(f"{folder} holds another delta than the ledger says.")
         return delta

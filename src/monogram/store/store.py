@@ -20,9 +20,10 @@ from typing import Any, Protocol
 
 from monogram.clusters.expand import expand_all
 from monogram.delta import Delta
-from monogram.errors import AdapterFileError, MonogramError
+from monogram.errors import AdapterFileError, MonogramError, SealedError
 from monogram.files import ledger_place, people_home
 from monogram.preferences import Preference
+from monogram.seal import Seal
 from monogram.store.artefacts import Artefacts
 from monogram.store.folder import AdapterFolders, sweep_strangers
 from monogram.store.ledger import Draft, Kind, Ledger, Version
@@ -76,13 +77,18 @@ class Nothing:
 
 
 class Store:
-    """What is kept under ``home``, by default where `people_home` says. The first change makes the files."""
+    """What is kept under ``home``, by default where `people_home` says. The first change makes the files.
+
+    Raises:
+        StoreError: the key that ``$MONOGRAM_KEY_FILE`` names cannot be used (`seal`).
+    """
 
     def __init__(self, home: Path | None = None) -> None:
         self.home = people_home(home)
         self.ledger = Ledger(ledger_place(self.home))
-        self.adapters = AdapterFolders(self.home / "adapters")
-        self.artefacts = Artefacts(self.home / "artefacts")
+        seal = Seal.found()
+        self.adapters = AdapterFolders(self.home / "adapters", seal)
+        self.artefacts = Artefacts(self.home / "artefacts", seal)
 
     def commit(
         self,
@@ -181,6 +187,7 @@ class Store:
 
         Raises:
             AdapterFileError: its files were cut off or changed.
+            SealedError: the store has no key, or another one.
             BaseMismatchError: it is of another base model than the version says.
         """
         if not version.folder:
@@ -189,6 +196,8 @@ class Store:
             return self.adapters.load(
                 user, version.folder, delta_digest=version.delta_digest, base_digest=version.base_digest
             )
+        except SealedError:
+            raise
         except AdapterFileError as error:
             folder = self.adapters.shelf(user) / version.folder
             found = re.sub(r" Export \w+( \w+)? again\.$", "", str(error))  # advice for exported folders
