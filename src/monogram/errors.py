@@ -11,6 +11,7 @@ MonogramError
 │   └── LayerError (also IndexError) a layer that is not there
 ├── AdapterError
 │   ├── AdapterFileError             truncated or tampered adapter files
+│   │   └── SealedError              sealed, and there is no key, or another one
 │   ├── NotCompiledError             there is no adapter for this model; it has to be compiled first
 │   └── BaseMismatchError            an adapter of another base model
 ├── EndpointError                    a language model could not be asked; `.lasting`: nor will it be
