@@ -36,6 +36,18 @@ def test_nothing_in_it_comes_from_another_host() -> None:
         assert "<script>" not in text
 
 
+def test_the_routes_page_and_all_it_loads_come_from_here(server: Server) -> None:
+    page = httpx2.get(f"{server.url}/docs").text
+    loads = re.findall(r'(?:src|href)="([^"]+)"', page)
+    assert len(loads) == 3
+    for path in loads:
+        assert path.startswith("/docs-files/")
+        assert httpx2.get(server.url + path).status_code == 200
+    assert not re.findall(r"https?://", page)
+    for path in ("/docs-files/../app.py", "/docs-files/%2e%2e/core.py", "/docs-files/none"):
+        assert httpx2.get(server.url + path).status_code == 404
+
+
 def test_every_control_has_a_name_that_is_read_out() -> None:
     text = files("monogram.serving").joinpath("page", "index.html").read_text(encoding="utf-8")
     labelled = set(re.findall(r'<label for="(\w+)"', text))

@@ -9,12 +9,13 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, PlainTextResponse
+from fastapi_offline import FastAPIOffline
 from starlette.exceptions import HTTPException
 
 import monogram
 from monogram.errors import BusyError, InputError, MonogramError, NotCompiledError, UnknownNameError
 from monogram.serving import memory_api, openai_api, pages
-from monogram.serving.guard import Guard
+from monogram.serving.guard import DOCS, Guard
 from monogram.serving.keys import Keys
 from monogram.serving.metrics import Metrics
 from monogram.serving.problem import WHY, Problem, log, told
@@ -44,7 +45,14 @@ def app(service: Service, keys: Keys | None = None) -> FastAPI:
         finally:
             service.close()
 
-    made = FastAPI(title="monogram", version=monogram.__version__, description=ABOUT, lifespan=life)
+    made = FastAPIOffline(
+        title="monogram",
+        version=monogram.__version__,
+        description=ABOUT,
+        lifespan=life,
+        redoc_url=None,
+        static_url=DOCS,
+    )
     made.state.service = service
     metrics = made.state.metrics = Metrics(service)
     keys = keys or Keys(service.people.store.home)

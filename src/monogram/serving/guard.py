@@ -22,6 +22,8 @@ from monogram.serving.problem import log, told
 
 OPEN = ("/", "/page/style.css", "/page/page.js", "/healthz", "/readyz", "/metrics", "/docs", "/openapi.json")
 """Routes that need no key, and tell nothing of anybody."""
+DOCS = "/docs-files"
+"""Below it is what `/docs` is made of; open, too."""
 MOST_BYTES = 2_000_000
 audit = logging.getLogger("monogram.audit")
 Refuse = Callable[[int, str, str], Awaitable[None]]
@@ -92,7 +94,7 @@ class Guard:
         except _TooLarge:
             await refuse(413, f"The request has more than {self._most} bytes.", "invalid_request_error")
         finally:
-            if scope["path"] not in OPEN:
+            if not _open(scope["path"]):
                 seconds = time.perf_counter() - began
                 self._note(_route(scope), noted["status"], seconds)
                 _audit(scope, noted, seconds)
@@ -104,7 +106,7 @@ class Guard:
         if not length.isdigit() or int(length) > self._most:
             await refuse(413, f"The request has more than {self._most} bytes.", "invalid_request_error")
             return False
-        if scope["path"] in OPEN:
+        if _open(scope["path"]):
             return True
         try:
             tenant = self._tenant(headers.get(b"authorization", b""))
@@ -127,6 +129,10 @@ class Guard:
             return ""
         kind, _, secret = header.decode("latin-1").partition(" ")
         return self._keys.tenant(secret.strip()) if kind.lower() == "bearer" else None
+
+
+def _open(path: str) -> bool:
+    return path in OPEN or path.startswith(f"{DOCS}/")
 
 
 class _TooLarge(Exception):
