@@ -1,9 +1,9 @@
 """The server under load, on a real model: answers, throughput, first tokens, memory.
 
-    python benchmarks/serving.py people  --home HOME            people to ask about: some minutes, once
-    python benchmarks/serving.py together --home HOME           64 at once: the same answers as alone? how fast?
-    python benchmarks/serving.py many     --home HOME           10,000 people, 64 in memory: errors, memory, waits
-    python benchmarks/serving.py growth   --home HOME           0, 10, 50 preferences, beside as many in the prompt
+    python benchmarks/serving.py people --home HOME      people to ask about: some minutes, once
+    python benchmarks/serving.py together --home HOME    64 at once: the same answers as alone? how fast?
+    python benchmarks/serving.py many --home HOME        10,000 people, 64 in memory: errors, memory, waits
+    python benchmarks/serving.py growth --home HOME      0, 10, 50 preferences, beside as many in the prompt
 
 Each starts a server of its own (`monogram serve`), asks it with OpenAI's client, prints a table and, with
 --out, appends a line of JSON. What is compared is compared in one run, turn and turn about.
@@ -36,14 +36,26 @@ from monogram.people import Personalizer
 from monogram.preferences import Preference
 
 KNOWN = (
-    ("hobby", "pottery"), ("job", "a baker"), ("pet", "a parrot"), ("favorite food", "ramen"),
-    ("instrument", "the cello"), ("home city", "Lisbon"), ("favorite sport", "rowing"), ("drink", "green tea"),
-)  # fmt: skip
+    ("hobby", "pottery"),
+    ("job", "a baker"),
+    ("pet", "a parrot"),
+    ("favorite food", "ramen"),
+    ("home city", "Lisbon"),
+    ("favorite sport", "rowing"),
+    ("favorite color", "green"),
+    ("diet", "vegan"),
+)
 """What is compiled for real; larger crowds share these monograms."""
 QUESTIONS = (
-    "What's my hobby?", "What should I cook tonight?", "Tell me about the moon.", "What do I do for a living?",
-    "Plan a free afternoon for me.", "How does a bicycle stay upright?", "What pet do I have?", "Where do I live?",
-)  # fmt: skip
+    "What's my hobby?",
+    "What should I cook tonight?",
+    "Tell me about the moon.",
+    "What do I do for a living?",
+    "Plan a free afternoon for me.",
+    "How does a bicycle stay upright?",
+    "What pet do I have?",
+    "Where do I live?",
+)
 MESSAGE = "Tell me at length what I could do on a free afternoon."
 app = typer.Typer(help=__doc__, pretty_exceptions_enable=False, add_completion=False)
 Home = Annotated[Path, typer.Option(help="A folder of the benchmark's own; models are fetched into it.")]
