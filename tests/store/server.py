@@ -61,11 +61,13 @@ class Server:
     def _run(self, program: str, *words: str) -> None:
         folder = programs()
         assert folder is not None
-        own = ["runuser", "-u", OWNER, "--"] if os.geteuid() == 0 else []
+        own = {"user": OWNER, "group": OWNER, "extra_groups": []} if os.geteuid() == 0 else {}
         done = subprocess.run(
-            [*own, str(folder / program), *words],
+            [str(folder / program), *words],
+            cwd=self.folder,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             text=True,
+            **own,  # type: ignore[call-overload]
         )
         assert done.returncode == 0, done.stderr

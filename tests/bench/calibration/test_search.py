@@ -28,12 +28,13 @@ def searched(em: EditableModel, out: Path, **more: Any) -> dict[str, Any]:
 
 
 def stays(record: dict[str, Any]) -> dict[str, Any]:
-    """Without where it went, and without times."""
+    """Without where it went, and without times and memory."""
     told: dict[str, Any] = json.loads(
         json.dumps({k: v for k, v in record.items() if k not in ("kept", "page")})
     )
     for one in told["candidates"]:
-        one["measured"] = {k: v for k, v in (one["measured"] or {}).items() if "seconds" not in k}
+        noise = ("seconds_per_preference", "extra_memory")
+        one["measured"] = {k: v for k, v in (one["measured"] or {}).items() if k not in noise}
     return told
 
 
