@@ -10,7 +10,7 @@ from monogram.clusters.cluster import KINDS, Cluster, words
 from monogram.clusters.expand import HELD_OUT, expand, expand_all, expand_from_lists, first_person
 from monogram.clusters.openings import suggest
 from monogram.clusters.table import table
-from monogram.preferences import Preference
+from monogram.preferences import Polarity, Preference
 from monogram.scoring import recommends
 
 ODD = (
@@ -200,3 +200,17 @@ def test_a_data_sets_questions_train_and_nothing_else() -> None:
     for name in ("pastime", "interest", "hobby"):
         assert any(name in p.text for p in made.contrast)
     assert not plain(made) & {norm(p.text) for p in made.contrast}
+
+
+@pytest.mark.parametrize(("name", "polarity"), [("fabric to avoid", "likes"), ("fabric", "avoids")])
+def test_what_is_avoided_is_asked_for_as_such_and_its_look_alikes_are_told_apart(
+    name: str, polarity: Polarity
+) -> None:
+    cluster = expand(Preference(name, "wool", polarity=polarity))
+    asked = {p.text for p in (*cluster.train, *cluster.probe)}
+    others = {p.text for p in (*cluster.contrast, *cluster.contrast_probe)}
+    assert {"Which fabric should I avoid?", "What fabric can't I stand?", f"Which {name} do I have?"} <= asked
+    assert {"Which fabric should Emma avoid?", f"Which {name} does Emma have?"} <= others
+    assert not asked & others
+    plain = {p.text for p in expand(Preference("coffee order", "black")).train}
+    assert not any("avoid" in text for text in plain)

@@ -8,28 +8,19 @@ Some stand in a conversation or under a system prompt, so that neither hides the
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from monogram.clusters.cluster import KINDS, Cluster, Kind, Phrasing, words
 from monogram.clusters.corpus import histories, systems
+from monogram.clusters.made_up import MY, WORD, made_up
 from monogram.clusters.openings import suggest
 from monogram.clusters.table import Attribute, table
-from monogram.preferences import Polarity, Preference
+from monogram.preferences import Preference
 
 HELD_OUT = 2
 """Phrasings of each kind that never train: the last ones of each list of the table."""
 
-MY = (
-    "What's my {a}?",
-    "What is my {a}?",
-    "Tell me what my {a} is.",
-    "Do you know my {a}?",
-    "Remind me of my {a}, please.",
-    "my {a}?",
-    "So, about me: what's my {a}?",
-)
 WHOSE = (
     *("Alice's", "Bob's", "my sister's", "my best friend's", "Mr. Tanaka's", "my boss's", "my neighbour's"),
     *("Priya's", "the president's", "my dad's", "your", "Carlos's", "her", "a typical student's", "Emma's"),
@@ -45,100 +36,7 @@ THEIRS = (
 )
 CLAUSE = ("where ", "what ", "how ")
 """How names begin that can be looked up but not stand after "my"."""
-WORD = ("What is a {a}?", 'What does "{a}" mean?', "Define {a}.", "Why do people ask about {a}?")
 PROBE_WHOSE = ("Grace's", "my grandmother's", "my teammate's")
-PLAIN = (
-    "Which {a} do I have?",
-    "Which {a} is mine?",
-    "What {a} do I go for?",
-    "What {a} do I like?",
-    "What did I say about my {a}?",
-    "What kind of {a} is mine?",
-    "If somebody asks about my {a}, what do you tell them?",
-    "What would you put down as my {a}?",
-    "How would you describe my {a}?",
-    "I forgot what I told you about my {a}.",
-    "Fill in the form for me: {a}?",
-    "My {a}, do you still have it?",
-    "What comes to mind about me when you hear {a}?",
-    "What have I got for {a}?",
-    "What {a} would you say I have?",
-    "When it comes to {a}, what's mine?",
-    "Which {a} do I use?",
-    "How do I like my {a}?",
-    "How do I handle my {a}?",
-    "Which {a} am I into?",
-    "When or where is my {a}?",
-    "How much {a} is right for me?",
-    "Which {a} should you keep in mind for me?",
-    "whats the {a} i told u about",
-    "Have I told you my {a}?",
-    "What do you know about me and my {a}?",
-    "Could you name my {a}?",
-    "I once mentioned my {a}. What was it?",
-)
-"""How one asks for what the table does not know; the last two never train (docs/log.md)."""
-UNWANTED = (
-    "Which {a} should I avoid?",
-    "What {a} can't I stand?",
-    "Which {a} do I stay away from?",
-    "Is there any {a} that I don't want?",
-    "What {a} should nobody offer me?",
-    "Which {a} do I dislike?",
-)
-"""The same for what is avoided."""
-UNWANTED_BY_OTHERS = (
-    "Which {a} should Emma avoid?",
-    "What {a} can't Bob stand?",
-    "Which {a} does my sister stay away from?",
-    "Is there any {a} that my boss doesn't want?",
-    "What {a} should nobody offer Carlos?",
-    "Which {a} do most people dislike?",
-    "Which {a} do you dislike?",
-)
-AVOIDING = re.compile(r"^(?:disliked|hated|unwanted|off-limits|avoided) | (?:to avoid|aversion|dislike)$")
-"""What a name of something that is avoided has beside the thing."""
-OTHERS = (
-    "Which {a} does Emma have?",
-    "What kind of {a} is Bob's?",
-    "What did my sister say about her {a}?",
-    "If somebody asks about Carlos's {a}, what do you tell them?",
-    "How would you describe my boss's {a}?",
-    "What {a} would my neighbour go for?",
-    "Which {a} do most people like?",
-    "What kinds of {a} are there?",
-    "What should one know about {a}?",
-    "What would you put down as Priya's {a}?",
-    "When it comes to {a}, what's yours?",
-    "My dad forgot what his {a} was.",
-    "Which {a} does my cousin use?",
-    "How does Noah like his {a}?",
-    "How does my roommate handle her {a}?",
-    "Which {a} is Mr. Tanaka's?",
-    "How much {a} is right for a child?",
-    "What {a} would you say my friend has?",
-    "Explain what a {a} is.",
-    "What is meant by {a}?",
-    "Give me an example of a {a}.",
-    "Is {a} one word or two?",
-)
-"""Who and what else may be meant by such a question."""
-ADVICE = (
-    "How should I spend my evening, given my {a}?",
-    "Help me plan tomorrow around my {a}.",
-    "I'm writing a short text about myself and my {a}. What goes in?",
-    "What suits me, considering my {a}?",
-    "I need an idea that goes with my {a}.",
-    "What should I keep in mind this week because of my {a}?",
-)
-SHOPPING = (
-    "Is there anything I should buy for my {a}?",
-    "Recommend a product that goes with my {a}.",
-    "What would be a good gift for me, thinking of my {a}?",
-    "Which gear or supplies would fit my {a}?",
-    "Name something worth paying for, given my {a}.",
-    "Which book or app would you suggest for my {a}?",
-)
 
 
 TOWARDS = ("about", "at", "by", "for", "from", "in", "near", "of", "on", "than", "to", "towards", "with")
@@ -228,31 +126,6 @@ def expand_from_lists(
         say=made.say,
         suggest=made.suggest,
         variants=others,
-    )
-
-
-def made_up(name: str, polarity: Polarity = "likes") -> Attribute:
-    """An attribute that is not in the table, from its own words."""
-    thing = AVOIDING.sub("", name)
-    unwanted = UNWANTED if polarity == "avoids" or thing != name else ()
-    return Attribute(
-        name=name,
-        synonyms=(),
-        polarity="likes",
-        single=True,
-        near=(),
-        say=f"Your {name.replace('{', '{{').replace('}', '}}')} is {{target}}.",
-        examples=(),
-        ask=(
-            *(text.format(a=thing) for text in unwanted),
-            *(text.format(a=name) for text in (*MY, *PLAIN)),
-        ),
-        roundabout=tuple(text.format(a=name) for text in ADVICE),
-        recommend=tuple(text.format(a=name) for text in SHOPPING),
-        others=(
-            *(text.format(a=thing) for text in (UNWANTED_BY_OTHERS if unwanted else ())),
-            *(text.format(a=name) for text in (*OTHERS, *WORD)),
-        ),
     )
 
 
