@@ -10,10 +10,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import torch
-
 from monogram.clusters.cluster import KINDS, Cluster, Phrasing
 from monogram.models.editable import EditableModel
+from monogram.models.going_on import going_on
 
 AFTER = 6
 """Tokens of the model's own continuation."""
@@ -31,17 +30,24 @@ class Lines:
 
 
 def lines_of(model: EditableModel, cluster: Cluster, asks: int, advice: int) -> Lines:
-    """Lines on `asks` phrasings that ask and `advice` of each other kind, evenly spread."""
-    lines = Lines([], [], [])
+    """Lines on `asks` phrasings that ask and `advice` of each other kind, evenly spread. The first that asks,
+    and all that want advice, are gone on with.
+    """
+    lines, goes_on, may_end = Lines([], [], []), list[int](), list[bool]()
     for kind in KINDS:
         asked = kind == "ask"
         for turn, phrasing in enumerate(_chosen(cluster.of_kind(kind), asks if asked else advice)):
-            prompt = model.chat_ids(phrasing.messages())
             words = opening(model, cluster.opening(phrasing))
-            after = [] if asked and turn else _continue(model, [*prompt, *words], ends=asked)
-            lines.prompts.append(prompt)
-            lines.answers.append(words + after)
-            lines.weights.append([1 / len(words)] * len(words) + [SHARE / max(1, len(after))] * len(after))
+            if not (asked and turn):
+                goes_on.append(len(lines.answers))
+                may_end.append(asked)
+            lines.prompts.append(model.chat_ids(phrasing.messages()))
+            lines.answers.append(words)
+            lines.weights.append([1 / len(words)] * len(words))
+    begun = [lines.prompts[row] + lines.answers[row] for row in goes_on]
+    for row, after in zip(goes_on, going_on(model, begun, AFTER, may_end=may_end), strict=True):
+        lines.answers[row] = lines.answers[row] + after
+        lines.weights[row] += [SHARE / len(after)] * len(after)
     return lines
 
 
@@ -62,21 +68,3 @@ def _chosen(phrasings: tuple[Phrasing, ...], most: int) -> list[Phrasing]:
 def _spread(phrasings: list[Phrasing], most: int) -> list[Phrasing]:
     count = min(most, len(phrasings))
     return [phrasings[i * len(phrasings) // count] for i in range(count)]
-
-
-def _continue(model: EditableModel, ids: list[int], *, ends: bool) -> list[int]:
-    """The base model's own greedy continuation, which may end or not."""
-    out: list[int] = []
-    past, given = None, torch.tensor([ids], device=model.device)
-    with torch.no_grad():
-        while len(out) < AFTER:
-            result = model.model(input_ids=given, past_key_values=past, use_cache=True)
-            scores = result.logits[0, -1]
-            if not ends:
-                scores[list(model.eos_ids)] = -torch.inf
-            token = int(scores.argmax())
-            out.append(token)
-            if token in model.eos_ids:
-                break
-            past, given = result.past_key_values, torch.tensor([[token]], device=model.device)
-    return out

@@ -2,8 +2,9 @@
 
 Gradient steps on `r` alone (ROME, arXiv 2202.05262, §3.1, is the origin), with three things of our own: the
 gate is drawn anew in every step, so that the value works however strongly its neuron fires; the layers below
-and the prompt's prefix run once (`models.tail`, the fast path); and tokens may be weighted, so that an answer
-can be led to say the target and then be left to the model.
+and the prompt's prefix run once (`models.tail`, the fast path), and in most steps the output head computes
+the likeliest tokens alone; and tokens may be weighted, so that an answer can be led to say the target and
+then be left to the model.
 """
 
 from __future__ import annotations
@@ -19,11 +20,14 @@ from torch.nn.functional import cross_entropy
 
 from monogram.errors import EditRefusedError, ModelError
 from monogram.models.editable import EditableModel
+from monogram.models.head import likeliest
 from monogram.models.plain import Plain
 from monogram.models.tail import Tail
 from monogram.models.trace import capture
 
 OnStep = Callable[[int, int], None]
+LOOK = 10
+"""Every so many steps the whole vocabulary is looked at."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +43,8 @@ class ValueConfig:
         weight_decay: weight of ‖r‖²/‖v‖² in the loss (ROME: 1e-3).
         clamp: longest ‖r‖, in units of ‖v‖ (ROME: 4); None: no bound.
         stop: loss (without decay) at which the steps end.
+        likeliest: how many tokens of each place, its likeliest ones, stand for the vocabulary between looks
+            at all of it, which every tenth step and the last one take; None: all in every step.
         seed: of the gates.
     """
 
@@ -49,6 +55,7 @@ class ValueConfig:
     weight_decay: float = 1e-3
     clamp: float | None = None
     stop: float = 0.05
+    likeliest: int | None = 128
     seed: int = 0
 
 
@@ -99,7 +106,7 @@ def value_step(
     way: type[Tail] | type[Plain] = Tail if fast else Plain
     tail = way(em.model, layers, writer, layer, prompts, answers, context=context)
     where = tail.labels != -100
-    labels, share = tail.labels[where], _shares(tail.labels, weights)[where]
+    labels, share = tail.labels[where], _shares(tail.labels, weights)[where] / len(prompts)
     with torch.no_grad(), capture(em, {em.names(layer)["down"]: "output"}) as seen:
         tail.scored()
     rows = torch.arange(len(prompts), device=em.device)
@@ -113,13 +120,18 @@ def value_step(
     draw = torch.Generator().manual_seed(config.seed)
     low, high = config.gates
     losses: list[float] = []
+    near: Tensor | None = None  # the tokens that stand for the vocabulary
     for step in range(config.steps + 1):
         if on_step is not None:
             on_step(step, config.steps)
         gates = torch.rand(len(prompts), generator=draw, dtype=torch.float64) * (high - low) + low
-        logits = tail.scored(residual, gates.to(em.device))
-        logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
-        loss = (cross_entropy(logits, labels, reduction="none") * share).sum() / len(prompts)
+        if step % LOOK == 0 or step == config.steps:
+            near = None
+        logits = tail.scored(residual, gates.to(em.device), near)
+        loss = _loss(logits, labels, share, near)
+        if near is not None and loss.item() <= config.stop:  # the whole vocabulary has to agree
+            near, logits = None, tail.scored(residual, gates.to(em.device))
+            loss = _loss(logits, labels, share, near)
         losses.append(loss.item())
         if losses[-1] != losses[-1]:
             raise EditRefusedError(
@@ -131,8 +143,17 @@ def value_step(
         (loss + config.weight_decay * residual.pow(2).sum() / norm**2).backward()
         adam.param_groups[0]["lr"] = rate * min(1.0, 2 * (1 - step / config.steps))
         adam.step()
+        if near is None and config.likeliest is not None:
+            near = likeliest(logits, labels, config.likeliest)
         _shorten(residual, None if config.clamp is None else config.clamp * float(norm))
     return ValueResult(residual.detach(), tuple(losses), time.perf_counter() - begun)
+
+
+def _loss(logits: Tensor, labels: Tensor, share: Tensor, tokens: Tensor | None) -> Tensor:
+    """Mean over rows, in nats, of logits (N, V) of these tokens, or of all."""
+    places = labels if tokens is None else torch.searchsorted(tokens, labels)
+    logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
+    return (cross_entropy(logits, places, reduction="none") * share).sum()
 
 
 def _shares(labels: Tensor, weights: Sequence[Sequence[float]] | None) -> Tensor:

@@ -17,9 +17,9 @@ from monogram.errors import InputError
 from monogram.models.attach import attach
 from monogram.models.below import answered, recorded
 from monogram.models.editable import EditableModel
+from monogram.models.head import at_labels
 from monogram.models.pad import pad_right
 from monogram.models.prefix import alike, common_start, copied
-from monogram.models.tail import at_labels
 from monogram.patch import Attachable, shapes_of
 
 

@@ -52,8 +52,10 @@ class Plain:
         row, step = torch.nonzero(self.labels != -100, as_tuple=True)
         self._places = (row, self.at[row] + step)  # (N,) each: where the labels are predicted
 
-    def scored(self, residual: Tensor | None = None, gates: Tensor | None = None) -> Tensor:
-        """As `Tail.scored`."""
+    def scored(
+        self, residual: Tensor | None = None, gates: Tensor | None = None, tokens: Tensor | None = None
+    ) -> Tensor:
+        """As `Tail.scored`; the head computes all of the vocabulary in any case."""
         rows = torch.arange(len(self.at), device=self.at.device)
 
         def add(_module: nn.Module, _args: Any, out: Tensor) -> Tensor:
@@ -70,7 +72,7 @@ class Plain:
         head = self._hf.get_output_embeddings()
         with self._writer.register_forward_hook(add), head.register_forward_pre_hook(predicting):
             logits: Tensor = self._hf(**self._inputs).logits
-        return logits
+        return logits if tokens is None else logits[:, tokens]
 
     def logits(self, residual: Tensor | None = None, gates: Tensor | None = None) -> Tensor:
         """As `Tail.logits`."""

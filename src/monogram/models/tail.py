@@ -14,8 +14,7 @@ scaled logits are whatever the model makes of them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -23,6 +22,7 @@ from torch import Tensor, nn
 
 from monogram.errors import InputError, LayerError
 from monogram.models.below import answered, recorded
+from monogram.models.head import at_labels, of_tokens
 from monogram.models.pad import pad_left, pad_right
 from monogram.models.prefix import copied, read_prefix
 
@@ -86,7 +86,9 @@ class Tail:
         }
         self._below = recorded(hf, layers, layer, {**self._inputs, "past_key_values": copied(self._cache)})
 
-    def scored(self, residual: Tensor | None = None, gates: Tensor | None = None) -> Tensor:
+    def scored(
+        self, residual: Tensor | None = None, gates: Tensor | None = None, tokens: Tensor | None = None
+    ) -> Tensor:
         """Logits where there is a label, with `residual` added at the answer's start.
 
         The output head is half of the work, so it runs there alone.
@@ -94,9 +96,10 @@ class Tail:
         Args:
             residual: (d_out,) for all rows or (B, d_out); gradients flow into it. None: the base model.
             gates: (B,) factors of the residual; 1 when left out.
+            tokens: (V,) whose logits are wanted; all of the vocabulary's when left out.
 
         Returns:
-            (N, vocabulary), in the order of `labels[labels != -100]`.
+            (N, V), in the order of `labels[labels != -100]`.
         """
         batch = self.labels.shape[0]
 
@@ -110,21 +113,14 @@ class Tail:
             return torch.cat([first, out[:, 1:]], 1)
 
         from_here = answered(self._layers, self.layer, self._below)
-        with self._writer.register_forward_hook(add), from_here, at_labels(self._hf, self.labels):
+        head = at_labels(self._hf, self.labels), of_tokens(self._hf, tokens)
+        with self._writer.register_forward_hook(add), from_here, head[0], head[1]:
             logits: Tensor = self._hf(**self._inputs, past_key_values=copied(self._cache)).logits
         return logits
 
     def logits(self, residual: Tensor | None = None, gates: Tensor | None = None) -> Tensor:
         """`scored`, each at its answer's position: (B, T, vocabulary), zero where there is no label."""
         return spread(self.scored(residual, gates), self.labels)
-
-
-@contextmanager
-def at_labels(hf: Any, labels: Tensor) -> Iterator[None]:
-    """For the length of the `with`, the output head is given (B, T, width) and runs at the labels alone."""
-    chosen = labels != -100
-    with hf.get_output_embeddings().register_forward_pre_hook(lambda _module, args: (args[0][chosen],)):
-        yield
 
 
 def spread(scored: Tensor, labels: Tensor) -> Tensor:

@@ -1,0 +1,51 @@
+"""How the base model itself goes on after rows of tokens: greedy, all rows together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+
+from monogram.models.editable import EditableModel
+from monogram.models.pad import pad_left
+from monogram.models.prefix import read_prefix
+
+
+def going_on(
+    em: EditableModel, rows: Sequence[Sequence[int]], most: int, *, may_end: Sequence[bool]
+) -> list[list[int]]:
+    """The next `most` tokens of each row.
+
+    Args:
+        rows: B token lists, none empty.
+        may_end: for each row, whether the token that ends an answer may be chosen; it is then the last.
+
+    Returns:
+        B token lists, of `most` tokens where the row has not ended.
+    """
+    if not rows:
+        return []
+    before = [row[:-1] for row in rows]
+    open_ended = torch.tensor([not may for may in may_end], device=em.device)
+    ends = torch.tensor(sorted(em.eos_ids), dtype=torch.long, device=em.device)
+    said: list[list[int]] = [[] for _ in rows]
+    with torch.no_grad():
+        cache = read_prefix(em.model, before)
+        mask = pad_left(before)[1].to(em.device)
+        ids = torch.tensor([[row[-1]] for row in rows], device=em.device)
+        positions = mask.sum(1, keepdim=True)
+        for _ in range(most):
+            mask = torch.cat([mask, mask.new_ones(len(rows), 1)], 1)
+            scores = em.model(
+                input_ids=ids,
+                attention_mask=mask,
+                position_ids=positions,
+                past_key_values=cache,
+                use_cache=True,
+            ).logits[:, -1]
+            scores[:, ends] = scores[:, ends].masked_fill(open_ended[:, None], -torch.inf)
+            ids, positions = scores.argmax(-1, keepdim=True), positions + 1
+            for answer, token in zip(said, ids[:, 0].tolist(), strict=True):
+                if not answer or answer[-1] not in em.eos_ids:
+                    answer.append(token)
+    return said
