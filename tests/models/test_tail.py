@@ -14,6 +14,7 @@ from torch.nn.functional import cross_entropy
 
 from monogram.errors import InputError, LayerError
 from monogram.models.layout import layout_of
+from monogram.models.plain import Plain
 from monogram.models.tail import Tail
 from tests import tiny
 
@@ -266,3 +267,19 @@ def test_prompts_and_answers_must_be_there(prompts: list[list[int]], answers: li
 def test_something_must_be_left_to_score(context: list[int]) -> None:
     with pytest.raises(InputError, match="context needs one number per answer"):
         tail_of(tiny.model(), 1, context=context)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("way", [Tail, Plain])
+def test_some_tokens_logits_are_those_of_all_with_their_gradients(kind: str, way: Any) -> None:
+    model = tiny.model(kind)
+    layers, writer = parts(model, 1)
+    tail = way(model, layers, writer, 1, PROMPTS, ANSWERS)
+    tokens = torch.tensor([7, 3, tiny.VOCAB - 1])
+    some, every = a_residual(), a_residual()
+    few, all_of_them = tail.scored(some, GATES, tokens), tail.scored(every, GATES)[:, tokens]
+    torch.testing.assert_close(few, all_of_them, rtol=1e-6, atol=1e-9)
+    few.pow(2).sum().backward()
+    all_of_them.pow(2).sum().backward()
+    torch.testing.assert_close(some.grad, every.grad, rtol=1e-5, atol=1e-8)
+    assert not own_forwards(model)

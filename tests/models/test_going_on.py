@@ -1,0 +1,46 @@
+"""What the base model says next is its own choice, row by row, however the rows differ."""
+
+import pytest
+import torch
+
+from monogram.models.editable import EditableModel
+from monogram.models.going_on import going_on
+from tests import tiny
+
+ROWS = [[5, 6, 7, 8, 9, 10, 11, 12, 13], [14], [15, 16, 17]]
+
+
+def alone(em: EditableModel, row: list[int], most: int, *, may_end: bool) -> list[int]:
+    """One row, the whole of it in every step."""
+    said: list[int] = []
+    while len(said) < most and not (said and said[-1] in em.eos_ids):
+        scores = em.model(torch.tensor([row + said]), use_cache=False).logits[0, -1]
+        if not may_end:
+            scores[list(em.eos_ids)] = -torch.inf
+        said.append(int(scores.argmax()))
+    return said
+
+
+@pytest.mark.parametrize("kind", [*tiny.TABLE])
+def test_each_row_goes_on_as_it_does_alone(kind: str) -> None:
+    em = tiny.editable(kind)
+    told = going_on(em, ROWS, 5, may_end=[True, False, True])
+    for row, may_end, said in zip(ROWS, [True, False, True], told, strict=True):
+        assert said == alone(em, row, 5, may_end=may_end)
+
+
+def test_an_end_is_the_last_token_where_it_may_come(monkeypatch: pytest.MonkeyPatch) -> None:
+    em = tiny.editable()
+    second = {said[1] for said in going_on(em, ROWS, 2, may_end=[True] * 3)}
+    monkeypatch.setattr(type(em), "eos_ids", property(lambda _em: frozenset(second)))
+    for row, said in zip(ROWS, going_on(em, ROWS, 4, may_end=[True] * 3), strict=True):
+        assert said == alone(em, row, 4, may_end=True)
+        assert said[-1] in second
+        assert len(said) <= 2
+    for said in going_on(em, ROWS, 4, may_end=[False] * 3):
+        assert len(said) == 4
+        assert not second & set(said)
+
+
+def test_no_rows_are_no_answer() -> None:
+    assert going_on(tiny.editable(), [], 3, may_end=[]) == []
