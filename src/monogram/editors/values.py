@@ -53,7 +53,7 @@ class ValueConfig:
     lr: float = 3.0
     relative: bool = True
     betas: tuple[float, float] = (0.5, 0.9)
-    gates: tuple[float, float] = (0.5, 1.2)
+    gates: tuple[float, float] = (0.3, 1.2)
     weight_decay: float = 1e-3
     clamp: float | None = None
     stop: float = 0.05
