@@ -208,3 +208,26 @@ def test_what_cannot_run_is_said(fast: bool) -> None:
         value_step(em, 1, [], [], CONFIG, fast=fast)
     with pytest.raises(InputError):
         value_step(em, 1, prompts, [answers[0], [], answers[2]], CONFIG, fast=fast)
+
+
+def test_a_few_tokens_stand_for_the_vocabulary_and_all_of_it_is_looked_at_in_the_end() -> None:
+    em = tiny.editable()
+    prompts, answers = lines(em)
+    config = ValueConfig(steps=30, lr=1.0, stop=0.0, gates=(0.7, 0.7), weight_decay=0.0)
+    every = value_step(em, 1, prompts, answers, replace(config, likeliest=None))
+    few = value_step(em, 1, prompts, answers, replace(config, likeliest=2))
+    even = [[1 / len(a)] * len(a) for a in answers]
+    assert few.losses[-1] == pytest.approx(loss(em, 1, few.residual, even, 0.7), rel=1e-6)
+    assert few.losses[1] < every.losses[1]  # of those tokens alone
+    assert few.losses[-1] < (few.losses[0] + every.losses[-1]) / 2
+
+
+def test_steps_do_not_end_for_a_few_tokens_sake() -> None:
+    em = tiny.editable()
+    prompts, answers = lines(em)
+    config = ValueConfig(steps=9, lr=0.1, stop=0.0, gates=(1.0, 1.0), likeliest=1)
+    few = value_step(em, 1, prompts, answers, config).losses
+    stop = min(few[1:-1])  # between looks, of the likeliest alone
+    assert stop < few[0]
+    assert stop < few[-1]  # as the whole vocabulary has it
+    assert len(value_step(em, 1, prompts, answers, replace(config, stop=stop)).losses) == config.steps + 1
