@@ -1,6 +1,6 @@
 """Find values: the residual that makes the model say a target when it is added where the answer starts.
 
-Gradient steps on `r` alone (ROME, arXiv 2202.05262, §3.1, is the origin), with three things of our own: the
+Gradient steps on `r` alone (ROME, arXiv 2202.05262, §3.1, is the origin), with some things of our own: the
 gate is drawn anew in every step, so that the value works however strongly its neuron fires; the layers below
 and the prompt's prefix run once (`models.tail`, the fast path), and in most steps the output head computes
 the likeliest tokens alone; and tokens may be weighted, so that an answer can be led to say the target and
