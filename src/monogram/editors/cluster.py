@@ -31,7 +31,7 @@ from monogram.errors import InputError
 from monogram.models.editable import EditableModel
 from monogram.models.moments import moments
 
-VALUE = ValueConfig(steps=60, lr=1.0, betas=(0.9, 0.999), gates=(1.0, 1.0), clamp=4.0)
+VALUE = ValueConfig(gates=(1.0, 1.0), clamp=4.0)
 """At full gate, ‖r‖ within 4 ‖v‖."""
 
 

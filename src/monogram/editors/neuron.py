@@ -70,7 +70,7 @@ class Neuron:
     name: ClassVar[str] = "neuron"
     trials: ClassVar[Trials] = {
         "value.clamp": (2.0, 4.0),
-        "value.steps": (20, 60),
+        "value.steps": (30,),
     }
 
     def __init__(self, config: NeuronConfig | None = None, **settings: object) -> None:

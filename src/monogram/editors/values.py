@@ -39,7 +39,7 @@ class ValueConfig:
         lr: Adam's learning rate, in units of the root mean square of the MLP's output at the lookup position
             where `relative`, else absolute (ROME: 0.5).
         relative: what `lr` is measured in.
-        betas: Adam's memory of gradients and of their squares: short, since the gates are drawn anew.
+        betas: Adam's memory of gradients and of their squares.
         gates: the range (low, high) that gates are drawn from; (1, 1) draws none.
         weight_decay: weight of ‖r‖²/‖v‖² in the loss (ROME: 1e-3).
         clamp: longest ‖r‖, in units of ‖v‖ (ROME: 4); None: no bound.
@@ -49,11 +49,11 @@ class ValueConfig:
         seed: of the gates.
     """
 
-    steps: int = 30
-    lr: float = 3.0
+    steps: int = 60
+    lr: float = 1.0
     relative: bool = True
-    betas: tuple[float, float] = (0.5, 0.9)
-    gates: tuple[float, float] = (0.3, 1.2)
+    betas: tuple[float, float] = (0.9, 0.999)
+    gates: tuple[float, float] = (0.5, 1.2)
     weight_decay: float = 1e-3
     clamp: float | None = None
     stop: float = 0.05
