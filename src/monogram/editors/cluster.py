@@ -31,9 +31,6 @@ from monogram.errors import InputError
 from monogram.models.editable import EditableModel
 from monogram.models.moments import moments
 
-VALUE = ValueConfig(gates=(1.0, 1.0), clamp=4.0)
-"""At full gate, ‖r‖ within 4 ‖v‖."""
-
 
 @dataclass(frozen=True)
 class ClusterConfig:
@@ -53,8 +50,8 @@ class ClusterConfig:
     """What an ask is answered with: the cluster's sentence, or the bare target, as in the best trial."""
     phrasings: int = 6
     """How many phrasings of each kind the residual is found on; the gate takes all of them."""
-    value: ValueConfig = field(default_factory=lambda: VALUE)
-    """How the residual is found."""
+    value: ValueConfig = field(default_factory=lambda: ValueConfig(gates=(1.0, 1.0), clamp=4.0))
+    """How the residual is found: at full gate, ‖r‖ within 4 ‖v‖."""
 
 
 class ClusterEditor:

@@ -9,6 +9,8 @@ from typing import Any
 import torch
 from torch import nn
 
+from monogram.models.trace import running
+
 
 def recorded(hf: Any, layers: nn.ModuleList, layer: int, inputs: Mapping[str, Any]) -> Any:
     """What the layers below `layer` hand up for these inputs; None where there are none."""
@@ -34,18 +36,9 @@ def answered(layers: nn.ModuleList, layer: int, recording: Any) -> Iterator[None
 
     with ExitStack() as undo:
         for below in list(layers)[:layer]:
-            own = below.__dict__.get("forward")  # another library's, where there is one
-            undo.callback(_put_back, below, own)
-            below.forward = answer
+            undo.enter_context(running(below, answer))
         yield
 
 
 class _Seen(Exception):
     """What was wanted has been seen; ends a forward pass early. Never leaves this file."""
-
-
-def _put_back(module: nn.Module, forward: Any) -> None:
-    if forward is None:
-        module.__dict__.pop("forward", None)
-    else:
-        module.__dict__["forward"] = forward

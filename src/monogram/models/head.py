@@ -13,6 +13,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import linear
 
+from monogram.models.trace import running
+
 
 @contextmanager
 def at_labels(hf: Any, labels: Tensor) -> Iterator[None]:
@@ -35,14 +37,8 @@ def of_tokens(hf: Any, tokens: Tensor | None) -> Iterator[None]:
     head = hf.get_output_embeddings()
     bias = getattr(head, "bias", None)
     weight, shift = head.weight[tokens], None if bias is None else bias[tokens]
-    own = head.__dict__.get("forward")  # another library's, where there is one
-    head.forward = lambda states: linear(states, weight, shift)
-    try:
+    with running(head, lambda states: linear(states, weight, shift)):
         yield
-    finally:
-        head.__dict__.pop("forward")
-        if own is not None:
-            head.forward = own
 
 
 def likeliest(logits: Tensor, labels: Tensor, count: int) -> Tensor:

@@ -112,9 +112,12 @@ class Tail:
             first = (out[:, 0] + rows.to(out.dtype)).unsqueeze(1)
             return torch.cat([first, out[:, 1:]], 1)
 
-        from_here = answered(self._layers, self.layer, self._below)
-        head = at_labels(self._hf, self.labels), of_tokens(self._hf, tokens)
-        with self._writer.register_forward_hook(add), from_here, head[0], head[1]:
+        with (
+            self._writer.register_forward_hook(add),
+            answered(self._layers, self.layer, self._below),
+            at_labels(self._hf, self.labels),
+            of_tokens(self._hf, tokens),
+        ):
             logits: Tensor = self._hf(**self._inputs, past_key_values=copied(self._cache)).logits
         return logits
 

@@ -104,6 +104,19 @@ def replaced(
         raise ModelError(f"Nothing was replaced at {name}: the model did not run inside the `with`.")
 
 
+@contextmanager
+def running(module: nn.Module, forward: Callable[..., Any]) -> Iterator[None]:
+    """For the length of the `with`, the module runs `forward` in place of what it would."""
+    before = module.__dict__.get("forward")
+    module.__dict__["forward"] = forward
+    try:
+        yield
+    finally:
+        del module.__dict__["forward"]
+        if before is not None:
+            module.__dict__["forward"] = before
+
+
 def submodule(model: Any, name: str) -> nn.Module:
     """A module by its full name, from a `transformers` model or an `EditableModel`.
 
