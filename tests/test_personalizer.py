@@ -15,7 +15,7 @@ from monogram.clusters.cluster import Cluster
 from monogram.clusters.expand import expand
 from monogram.delta import Delta, LowRank
 from monogram.editors import cluster as joint
-from monogram.editors import neuron
+from monogram.editors import company, neuron
 from monogram.editors.base import Edit
 from monogram.editors.values import ValueConfig
 from monogram.errors import EditRefusedError, InputError, UnknownNameError
@@ -286,7 +286,7 @@ def test_a_change_takes_the_steps_of_what_is_new_and_forgetting_takes_none(
     kind: str, of: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     taken: list[int] = []
-    module, made_by = {"neuron": (neuron, neuron.Neuron), "cluster": (joint, joint.ClusterEditor)}[of]
+    module, made_by = {"neuron": (company, neuron.Neuron), "cluster": (joint, joint.ClusterEditor)}[of]
     plain = module.value_step
 
     def counted(*args: Any, **more: Any) -> Any:
@@ -296,7 +296,7 @@ def test_a_change_takes_the_steps_of_what_is_new_and_forgetting_takes_none(
 
     monkeypatch.setattr(module, "value_step", counted)
     monkeypatch.setattr(room, "editor_for", lambda _model, _name, **settings: made_by(**settings))
-    few = {"asks": 1, "advice": 1} if of == "neuron" else {"phrasings": 1}
+    few = {"asks": 1, "advice": 1, "company": 0} if of == "neuron" else {"phrasings": 1}
     settings: dict[str, Any] = {"layer": 1, "value": ValueConfig(steps=3, stop=0.0), "check": False, **few}
     em, shelf = tiny.editable(kind), Artefacts(tmp_path / "artefacts").of("alice")
 
@@ -340,12 +340,13 @@ def test_values_joined_anew_are_found_anew_and_all_else_is_not(
 
 def test_a_gentler_try_takes_no_step_again(monkeypatch: pytest.MonkeyPatch) -> None:
     taken: list[int] = []
-    plain = neuron.value_step
-    monkeypatch.setattr(neuron, "value_step", lambda *a, **more: taken.append(1) or plain(*a, **more))
+    plain = company.value_step
+    monkeypatch.setattr(company, "value_step", lambda *a, **more: taken.append(1) or plain(*a, **more))
     monkeypatch.setattr(room, "editor_for", lambda _model, _name, **settings: neuron.Neuron(**settings))
     checked(monkeypatch, bad=2)
     value = ValueConfig(steps=2)
-    made = compile_monogram(tiny.editable(), [HIKING], layer=1, asks=1, advice=1, value=value)
+    some = {"layer": 1, "asks": 1, "advice": 1, "company": 0, "value": value}
+    made = compile_monogram(tiny.editable(), [HIKING], **some)
     assert "threshold=-0.3" in made.settings
     assert taken == [1]
 

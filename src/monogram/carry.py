@@ -2,12 +2,12 @@
 
 A change among fifty preferences leaves forty-nine as they were. Asking for all of them again would be most of
 its cost, so questions are read instead: where an answer starts, each detector says how far it fires
-(`editors.base.Reads`), and that needs no answer. Where no detector of a cluster that came or went fires at
-any question of a kind, the answers to these begin as they did, and what was counted then is carried over with
-the version it was counted at. Where one fires, that kind is asked again. So it is with recall and advice, of
-clusters that are the same to the letter, with the same model, editor and settings (a gentler try is another
-setting). Nothing that decides what is kept is carried over: leaks, crosstalk and drift are measured on the
-whole delta, each time.
+(`editors.base.Reads`), and that needs no answer. Where at all questions of a kind each detector, those that
+came or went too, fires as far as it did before, the answers to these begin as they did, and what was counted
+then is carried over with the version it was counted at. Where one moved, that kind is asked again. So it is
+with recall and advice, of clusters that are the same to the letter, with the same model, editor and settings
+(a gentler try is another setting). Nothing that decides what is kept is carried over: leaks, crosstalk and
+drift are measured on the whole delta, each time.
 
 What is not seen this way: a detector that fires while an answer is being written, or a neuron that another
 one now takes the place of and that was needed. Drift would show either. Editors that cannot be read this way
@@ -16,9 +16,10 @@ are probed from the beginning, and so is a person whose artefacts are gone.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+import torch
 from torch import Tensor
 
 from monogram.clusters.cluster import Cluster, Phrasing
@@ -71,11 +72,14 @@ def carried(
     parts = {part.content: part for part in receipt.per_preference}
     now, then = {content(c): c for c in clusters}, {content(c): c for c in before}
     same = {digest: c for digest, c in now.items() if digest in then and digest in parts}
-    moved = [c for digest, c in (now | then).items() if (digest in now) != (digest in then)]
-    heard = _readings(model, editor, moved, [c.probe for c in same.values()], keep)
+    probes = [c.probe for c in same.values()]
+    hear, heard = (_readings(model, editor, list(who.values()), probes, keep) for who in (now, then))
+    if hear is None or heard is None:
+        return {}
     found = {}
-    for (digest, cluster), rows in zip(same.items(), heard or (), strict=heard is not None):
-        loud = {p.kind for p, row in zip(cluster.probe, rows, strict=True) if (row > QUIET).any()}
+    for (digest, cluster), rows, were in zip(same.items(), hear, heard, strict=True):
+        moved = _moved(dict(zip(now, rows.T, strict=True)), dict(zip(then, were.T, strict=True)))
+        loud = {p.kind for p, far in zip(cluster.probe, moved, strict=True) if far > QUIET}
         tallies = {
             kind: replace(tally, version=number if tally.version is None else tally.version)
             for kind, tally in parts[digest].tallies.items()
@@ -95,6 +99,14 @@ def fired(
     if heard is None:
         return None
     return {content(c): rows.amax(1).tolist() for c, rows in zip(clusters, heard, strict=True)}
+
+
+def _moved(now: Mapping[str, Tensor], then: Mapping[str, Tensor]) -> list[float]:
+    """For each question, how far the detector that moved most did; one that is not there reads 0."""
+    none = torch.zeros(())
+    gaps = [now.get(digest, none) - then.get(digest, none) for digest in {**now, **then}]
+    far: list[float] = torch.stack(gaps).abs().amax(0).tolist()
+    return far
 
 
 def _readings(

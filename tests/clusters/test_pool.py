@@ -3,7 +3,7 @@
 from monogram.clusters.cluster import words
 from monogram.clusters.corpus import unrelated
 from monogram.clusters.expand import expand
-from monogram.clusters.pool import contrast_of, pool
+from monogram.clusters.pool import apart, contrast_of, pool
 from monogram.clusters.table import table
 from monogram.preferences import Preference
 
@@ -67,3 +67,22 @@ def test_what_is_going_to_be_asked_does_not_train_as_contrast_either() -> None:
     fewer = contrast_of(c.without(evaluated, 1.0))
     assert asks[0] not in fewer[0]
     assert others[0] not in fewer[1]
+
+
+def test_what_a_persons_other_preferences_are_asked_with_is_held_apart() -> None:
+    hobby, job = (expand(Preference(a, "Xyz")) for a in ("hobby", "job"))
+    asks, rest = apart(hobby, job)
+    assert [job.train[place].kind for place in asks] == ["ask"] * len(job.of_kind("ask"))
+    assert {job.train[place].kind for place in rest} == {"roundabout", "recommend"}
+    assert len(asks) + len(rest) == len(job.train)
+
+
+def test_what_two_preferences_share_may_fire_both() -> None:
+    hobby, again, sport = (expand(Preference(a, "Xyz")) for a in ("hobby", "pastime", "sport"))
+    asks, rest = apart(hobby, again)
+    own = {p.text for p in hobby.train}
+    assert not own & {again.train[place].text for place in (*asks, *rest)}
+    assert {again.train[place].kind for place in (*asks, *rest)} <= {"ask"}
+    asks, rest = apart(hobby, sport)  # near: asks tell them apart, advice may be of both
+    assert asks
+    assert rest == []

@@ -145,3 +145,12 @@ def test_the_constant_is_the_ridge_solution_row_by_row() -> None:
     assert again.grad is not None
     assert float(again.grad.norm()) < 1e-6
     assert c.dtype == torch.float64
+
+
+def test_wherever_newton_begins_it_ends_at_the_same_detector() -> None:
+    positives, negatives, c = ground()
+    found = fit(positives, negatives, c, strength=10.0, margin=0.1)
+    without = fit(positives, negatives[:1], c, strength=10.0, margin=0.1)
+    assert float((without - found).norm()) > 0.01 * float(found.norm())
+    again = fit(positives, negatives, c, strength=10.0, margin=0.1, start=without)
+    torch.testing.assert_close(again, found, rtol=1e-6, atol=1e-9)

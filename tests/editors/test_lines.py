@@ -5,7 +5,7 @@ import torch
 
 from monogram.clusters.cluster import Cluster
 from monogram.clusters.expand import expand
-from monogram.editors.lines import AFTER, lines_of, opening
+from monogram.editors.lines import AFTER, SHARE, TOLD, lines_of, opening
 from monogram.models.editable import EditableModel
 from monogram.preferences import Preference
 from tests import tiny
@@ -80,3 +80,21 @@ def test_asks_and_advice_are_counted_apart() -> None:
     lines = lines_of(em, cluster, 5, 1)
     asks = {tuple(em.chat_ids(p.messages())) for p in cluster.of_kind("ask")}
     assert [tuple(prompt) in asks for prompt in lines.prompts] == [True] * 5 + [False] * 2
+
+
+def test_the_target_counts_more_than_the_rest_of_the_opening() -> None:
+    em, cluster = tiny.editable(), expand(Preference("hobby", "Hiking"))
+    lines = lines_of(em, cluster, 2, 2)
+    opened = opening(em, cluster.say)
+    told = [em.decode(opened[: i + 1]) for i in range(len(opened))]
+    inside = [
+        len(t) > cluster.say.index("Hiking") and "Hiking" not in u
+        for t, u in zip(told, ["", *told], strict=False)
+    ]
+    assert 0 < sum(inside) < len(opened)
+    for weights in lines.weights:
+        counts = weights[: len(opened)]
+        least = min(counts)
+        assert [round(count / least, 9) for count in counts] == [TOLD if here else 1.0 for here in inside]
+        assert sum(counts) == pytest.approx(1)
+        assert sum(weights[len(opened) :]) == pytest.approx(SHARE if len(weights) > len(opened) else 0)

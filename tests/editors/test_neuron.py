@@ -107,13 +107,26 @@ def activate(em: EditableModel, pre: Tensor) -> Tensor:
 
 
 def stitches(em: EditableModel, editor: Neuron, clusters: Sequence[Cluster]) -> list[Stitch]:
-    """Each on a wrapper and by an editor of its own, as if alone."""
-    return [
-        type(editor)(editor.config).stitch(
-            c, room.Ground(EditableModel.wrap(em.model, em.tokenizer, name="alone"), moments(em, 1))
-        )
-        for c in in_order(clusters)
-    ]
+    """Each on a wrapper and by an editor of its own, held against the others."""
+    made = []
+    for c in in_order(clusters):
+        around = room.Ground(EditableModel.wrap(em.model, em.tokenizer, name="alone"), moments(em, 1))
+        alone = stitch(type(editor)(editor.config), c, around)
+        gate = held_apart(editor, around, c, [other for other in in_order(clusters) if other != c])
+        made.append(replace(alone, gate=gate))
+    return made
+
+
+def stitch(editor: Neuron, one: Cluster, around: room.Ground) -> Stitch:
+    """As if alone."""
+    return editor._rows(around.model).stitch(editor._find(one, around))
+
+
+def held_apart(editor: Neuron, around: room.Ground, one: Cluster, others: Sequence[Cluster]) -> Tensor:
+    """The row that reads one's intent, of a person who has these others."""
+    settings = editor.config
+    found = around.detector(one, strength=settings.strength, margin=settings.margin, beside=others)
+    return settings.sharpness * (found + settings.threshold * around.steady)
 
 
 def steady_of(em: EditableModel) -> Tensor:
@@ -303,7 +316,7 @@ def test_what_holds_somebodys_own_words_is_not_kept(monkeypatch: pytest.MonkeyPa
     assert len(list(kept_readings().iterdir())) == 1  # the pool
 
 
-def test_a_preference_is_stitched_as_if_alone() -> None:
+def test_a_value_is_found_as_if_alone() -> None:
     em = tiny.editable()
     alone = Neuron(**SETTINGS).edit(em, [cluster()])
     among = Neuron(**SETTINGS).edit(em, three())
@@ -313,6 +326,31 @@ def test_a_preference_is_stitched_as_if_alone() -> None:
     same = merge(em, alone.delta).get_submodule(down).weight[:, alone.details["neurons"][0]]
     torch.testing.assert_close(column, same, rtol=1e-12, atol=1e-12)
     assert among.details["loss"][at] == alone.details["loss"][0]
+
+
+@pytest.mark.parametrize("kind", ["llama", "gpt2"])
+def test_beside_others_a_neuron_is_silent_at_what_they_are_asked_with(kind: str) -> None:
+    em, editor = tiny.editable(kind), Neuron(**SETTINGS, strength=1e4)
+    at = [c.preference.attribute for c in in_order(three())].index("hobby")
+    own = cluster().train
+    theirs = [p for c in three()[1:] for p in c.train]
+    around = room.Ground(em, moments(em, 1))
+    gates = {}
+    for who, beside in (("alone", []), ("among", three()[1:])):
+        gate = held_apart(editor, around, cluster(), beside)
+        x = room.read_phrasings(em, 1, [*own, *theirs]).double() @ gate / editor.config.sharpness
+        gates[who] = (float(x[: len(own)].mean()), float(x[len(own) :].clamp(min=0).max()))
+    assert gates["alone"][1] > 0.3
+    assert gates["among"][1] < 0.1
+    assert gates["among"][0] > 0.6
+    edit = editor.edit(em, three())
+    place = edit.details["neurons"][at]
+    read = "gate" if em.layout.gated else "up"
+    weight = merge(em, edit.delta).get_submodule(em.names(1)[read]).weight
+    row = (weight.T if em.layout.conv1d else weight)[place]
+    bias = bias_of(em, read)[place] * around.steady
+    wanted = held_apart(editor, around, cluster(), in_order(three()[1:])) - bias
+    torch.testing.assert_close(row.double(), wanted, rtol=1e-6, atol=1e-6)
 
 
 @pytest.mark.parametrize("kind", ["llama", "gpt2", "phi3", "gemma3_text"])

@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from monogram.editors import values as room
 from monogram.editors.values import ValueConfig, value_step
 from monogram.errors import EditRefusedError, InputError, LayerError, ModelError
 from monogram.models.editable import EditableModel
@@ -231,3 +232,35 @@ def test_steps_do_not_end_for_a_few_tokens_sake() -> None:
     assert stop < few[0]
     assert stop < few[-1]  # as the whole vocabulary has it
     assert len(value_step(em, 1, prompts, answers, replace(config, stop=stop)).losses) == config.steps + 1
+
+
+@pytest.mark.parametrize("kind", ["llama", "gpt2"])
+def test_a_value_holds_beside_others_that_it_was_trained_with(kind: str) -> None:
+    em = tiny.editable(kind)
+    prompts, answers = lines(em)
+    config = replace(CONFIG, steps=60, lr=1.0, gates=(1.0, 1.0), beside=(2, 0.8))
+    alone = value_step(em, 1, prompts, answers, config)
+    draw = torch.Generator().manual_seed(1)
+    others = torch.randn(3, em.width, generator=draw, dtype=torch.float64)
+    others *= alone.residual.norm() / others.norm(dim=1, keepdim=True)
+    among = value_step(em, 1, prompts, answers, config, others=others)
+    weights = [[1 / len(a)] * len(a) for a in answers]
+
+    def held(r: Tensor) -> float:  # the mean loss with one other at a gate of 0.6
+        return sum(loss(em, 1, r + 0.6 * other, weights, 1.0) for other in others) / len(others)
+
+    assert held(among.residual) < held(alone.residual) - 0.05
+    plain = value_step(em, 1, prompts, answers, config, others=others, fast=False)
+    torch.testing.assert_close(among.residual, plain.residual, rtol=1e-6, atol=1e-6)
+
+
+def test_no_more_others_stand_beside_than_are_asked_for() -> None:
+    gates = room._aside(6, 4000, (2, 0.6), torch.Generator().manual_seed(0))
+    few = (gates > 0).sum(1)
+    assert gates.shape == (4000, 6)
+    assert set(few.tolist()) == {0, 1, 2}
+    assert all(abs(float((few == n).float().mean()) - 1 / 3) < 0.05 for n in range(3))
+    assert 0.55 < float(gates.max()) <= 0.6
+    assert float((gates > 0).float().mean(0).std()) < 0.02
+    assert room._aside(0, 5, (2, 0.6), torch.Generator()).shape == (5, 0)
+    assert room._aside(1, 500, (2, 0.6), torch.Generator().manual_seed(0)).shape == (500, 1)

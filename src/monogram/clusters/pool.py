@@ -48,15 +48,32 @@ def contrast_of(cluster: Cluster) -> tuple[list[int], list[int], list[int]]:
     return asks, others, nobodys
 
 
+def apart(cluster: Cluster, other: Cluster) -> tuple[list[int], list[int]]:
+    """Which of another preference's training phrasings must not fire for this one, where both are a person's:
+    places of (asks, other phrasings). Those it shares may, and of near attributes whatever is no ask.
+    """
+    own = {phrasing.text for phrasing in cluster.train}
+    mine, yours = (table().find(c.preference.attribute) for c in (cluster, other))
+    near = mine is not None and yours is not None and _near(mine, yours)
+    asks: list[int] = []
+    rest: list[int] = []
+    for place, phrasing in enumerate(other.train):
+        if phrasing.text not in own and not (near and phrasing.kind != "ask"):
+            (asks if phrasing.kind == "ask" else rest).append(place)
+    return asks, rest
+
+
 def _related(own: Attribute | None, entry: Entry) -> bool:
     """Whether the entry may be of the cluster's own intent."""
     if own is None:
         return False
     if entry.owner == own.name:
         return True
-    owner = table().attributes[entry.owner]
-    close = owner.name in own.near or own.name in owner.near
-    return close and entry.kind in ("roundabout", "recommend")
+    return entry.kind in ("roundabout", "recommend") and _near(own, table().attributes[entry.owner])
+
+
+def _near(one: Attribute, other: Attribute) -> bool:
+    return one.name == other.name or one.name in other.near or other.name in one.near
 
 
 def _from_table() -> Iterator[Entry]:

@@ -50,7 +50,9 @@ class ClusterConfig:
     """What an ask is answered with: the cluster's sentence, or the bare target, as in the best trial."""
     phrasings: int = 6
     """How many phrasings of each kind the residual is found on; the gate takes all of them."""
-    value: ValueConfig = field(default_factory=lambda: ValueConfig(gates=(1.0, 1.0), clamp=4.0))
+    value: ValueConfig = field(
+        default_factory=lambda: ValueConfig(60, 1.0, betas=(0.9, 0.999), gates=(1.0, 1.0), clamp=4.0)
+    )
     """How the residual is found: at full gate, ‖r‖ within 4 ‖v‖."""
 
 

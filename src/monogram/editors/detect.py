@@ -40,6 +40,7 @@ def fit(
     *,
     strength: float,
     margin: float,
+    start: Tensor | None = None,
 ) -> Tensor:
     """The detector of an intent.
 
@@ -49,6 +50,7 @@ def fit(
         c: (d,) the constant's direction.
         strength: C, how little the detector is held back; in units of features of variance 1.
         margin: how far below 0 negatives are pushed, in units of the positives' 1.
+        start: a detector (d,) that Newton's steps begin at, near the one that is looked for; 0 by default.
 
     Returns:
         g (d,) with g·x about 1 on the intent and below 0 elsewhere.
@@ -64,13 +66,16 @@ def fit(
         + [x.new_full((len(n),), weight / total / len(n)) for n, weight in downs]
     )
     count = sum(len(p) for p in ups)
-    theta = _newton(z, weights, count, 1 / strength, margin)
+    begin = None if start is None else torch.cat([start * sigma, start.new_zeros(1)])
+    theta = _newton(z, weights, count, 1 / strength, margin, begin)
     return theta[:-1] / sigma + theta[-1] * c
 
 
-def _newton(z: Tensor, weights: Tensor, count: int, decay: float, margin: float) -> Tensor:
+def _newton(
+    z: Tensor, weights: Tensor, count: int, decay: float, margin: float, begin: Tensor | None = None
+) -> Tensor:
     """Minimise; the first `count` rows are positives."""
-    theta = z.new_zeros(z.shape[1])
+    theta = z.new_zeros(z.shape[1]) if begin is None else begin
     penalty = z.new_full((z.shape[1],), decay)
     penalty[-1] = 1e-6 * decay
     wanted = torch.cat([z.new_ones(count), z.new_full((len(z) - count,), -margin)])

@@ -96,5 +96,11 @@ class Grace(ByFact[GraceConfig]):
     def _value(self) -> ValueConfig:
         config, whole = self.config, (1.0, 1.0)
         return ValueConfig(
-            config.steps, config.lr, relative=False, gates=whole, weight_decay=0.0, stop=config.stop
+            config.steps,
+            config.lr,
+            relative=False,
+            betas=(0.9, 0.999),
+            gates=whole,
+            weight_decay=0.0,
+            stop=config.stop,
         )

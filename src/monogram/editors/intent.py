@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from monogram.clusters.cluster import KINDS, Cluster, Phrasing
-from monogram.clusters.pool import contrast_of, pool
+from monogram.clusters.pool import apart, contrast_of, pool
 from monogram.editors import detect
 from monogram.editors.kept import numbers
 from monogram.editors.keys import read_phrasings
@@ -39,6 +39,7 @@ class Ground:
         self.model = model
         self.around = around
         self._reads = partial(read_phrasings, model, around.layer) if read is None else read
+        self._seen: dict[tuple[Phrasing, ...], Tensor] = {}
 
     @cached_property
     def digest(self) -> str:
@@ -61,24 +62,54 @@ class Ground:
         """Which of the pool's phrasings a cluster is held against, see `clusters.pool.contrast_of`."""
         return contrast_of(cluster)
 
-    def detector(self, cluster: Cluster, *, strength: float, margin: float) -> Tensor:
-        """(d,) the detector of a cluster's intent, see `detect.fit`."""
+    def detector(
+        self,
+        cluster: Cluster,
+        *,
+        strength: float,
+        margin: float,
+        beside: Sequence[Cluster] = (),
+        start: Tensor | None = None,
+    ) -> Tensor:
+        """(d,) the detector of a cluster's intent, see `detect.fit`.
+
+        Args:
+            beside: the person's other clusters: what they are asked with must not fire it.
+            start: the detector without them.
+        """
         asks, others, unrelated = self.places(cluster)
-        alike = self._read(cluster.contrast) if cluster.contrast else self._pool[:0]
         gated = self.model.layout.gated
-        train = dict(zip(cluster.train, self._read(cluster.train), strict=True)) if cluster.train else {}
-        own = [torch.stack([train[p] for p in same]) for kind in KINDS if (same := cluster.of_kind(kind))]
+        rows = self._rows if not beside else self._held
+        train = rows(cluster.train)
+        own = [train[[p.kind == kind for p in cluster.train]] for kind in KINDS if cluster.of_kind(kind)]
+        siblings = [
+            (rows(other.train)[places], 1 / len(beside))
+            for other in beside
+            for places in apart(cluster, other)
+        ]
         return detect.fit(
             own,
             [
-                *((rows, 1.0) for rows in (alike, self._pool[asks], self._pool[others])),
+                *((x, 1.0) for x in (rows(cluster.contrast), self._pool[asks], self._pool[others])),
                 (self._pool[unrelated], UNRELATED),
                 (self.around.inputs.double(), TEXT if gated else 1.0),
+                *siblings,
             ],
             self.steady if gated else self.start,
             strength=strength,
             margin=margin,
+            start=start,
         )
+
+    def _rows(self, phrasings: tuple[Phrasing, ...]) -> Tensor:
+        """What is read of phrasings, (n, d); n may be 0."""
+        return self._read(phrasings) if phrasings else self._pool[:0]
+
+    def _held(self, phrasings: tuple[Phrasing, ...]) -> Tensor:
+        """The same, read once: every detector of a person is held against the others' phrasings."""
+        if phrasings not in self._seen:
+            self._seen[phrasings] = self._rows(phrasings)
+        return self._seen[phrasings]
 
     @cached_property
     def _pool(self) -> Tensor:

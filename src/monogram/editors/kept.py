@@ -20,7 +20,7 @@ from monogram.clusters.cluster import Cluster
 from monogram.models.build import build
 from monogram.models.editable import EditableModel
 
-FORMAT = 5
+FORMAT = 6
 """Goes up, by hand, when the same address would give other numbers. A hash of the code would throw away
 everybody's artefacts at each upgrade; `tests/editors/test_kept.py` reminds of it with golden numbers."""
 
@@ -47,6 +47,12 @@ class Memory:
     def __init__(self, behind: Keep | None = None) -> None:
         self.behind = behind
         self._found: dict[tuple[str, str], Tensors] = {}
+
+    def once(self, name: str, make: Callable[[], Tensors]) -> Tensors:
+        """What is made once in this life, and kept nowhere else."""
+        if ("", name) not in self._found:
+            self._found["", name] = make()
+        return self._found["", name]
 
     def take(self, other: Memory) -> None:
         """Keep what another has, in the place of one's own."""
@@ -92,6 +98,11 @@ def kept(
     if keep is not None:
         keep.write(cluster.preference.digest, name, made)
     return made, True
+
+
+def once(keep: Keep | None, name: str, make: Callable[[], Tensors]) -> Tensors:
+    """What hangs on a whole set of clusters: made once while a `Memory` lives, else now."""
+    return keep.once(name, make) if isinstance(keep, Memory) else make()
 
 
 def known(

@@ -18,6 +18,8 @@ AFTER = 6
 """Tokens of the model's own continuation."""
 SHARE = 0.25
 """What the continuation's mean loss counts, beside the opening's 1."""
+TOLD = 3.0
+"""What a token of the target counts in the opening, beside the 1 of its others (docs/log.md)."""
 
 
 @dataclass(frozen=True)
@@ -38,12 +40,13 @@ def lines_of(model: EditableModel, cluster: Cluster, asks: int, advice: int) -> 
         asked = kind == "ask"
         for turn, phrasing in enumerate(_chosen(cluster.of_kind(kind), asks if asked else advice)):
             words = opening(model, cluster.opening(phrasing))
+            counts = _counts(model, words, phrasing.target or cluster.preference.target)
             if not (asked and turn):
                 goes_on.append(len(lines.answers))
                 may_end.append(asked)
             lines.prompts.append(model.chat_ids(phrasing.messages()))
             lines.answers.append(words)
-            lines.weights.append([1 / len(words)] * len(words))
+            lines.weights.append([count / sum(counts) for count in counts])
     begun = [lines.prompts[row] + lines.answers[row] for row in goes_on]
     for row, after in zip(goes_on, going_on(model, begun, AFTER, may_end=may_end), strict=True):
         lines.answers[row] = lines.answers[row] + after
@@ -55,6 +58,17 @@ def opening(model: EditableModel, text: str) -> list[int]:
     """Tokens of an answer's first words; a template-less model's answer begins after a blank."""
     spaced = text if model.has_template else " " + text
     return [int(i) for i in model.tokenizer(spaced, add_special_tokens=False).input_ids]
+
+
+def _counts(model: EditableModel, words: list[int], target: str) -> list[float]:
+    """What each token of an opening counts: more where the target stands, if it stands there."""
+    ends = [len(model.tokenizer.decode(words[: i + 1])) for i in range(len(words))]
+    begin = model.tokenizer.decode(words).find(target)
+    inside = [
+        begin >= 0 and end > begin and start < begin + len(target)
+        for start, end in zip([0, *ends], ends, strict=False)
+    ]
+    return [TOLD if told else 1.0 for told in inside]
 
 
 def _chosen(phrasings: tuple[Phrasing, ...], most: int) -> list[Phrasing]:

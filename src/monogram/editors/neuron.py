@@ -8,9 +8,9 @@ In a gated MLP, y = D (act(G x) ⊙ (U x)), the neuron that does least on ordina
 
 so that its activation is about 1 on the intent and nothing elsewhere: the two rows are a product of two
 readings, *what* is asked and *that* an answer starts here. Without a gate (GPT-2's kin),
-y = D act(U x + b), the detector does both. Detector and residual belong to one preference alone; only which
-neuron it gets hangs on the set: preferences in the order of their digests take the neurons in the order of
-their importance, least first.
+y = D act(U x + b), the detector does both. The residual belongs to one preference alone. Two things hang on
+the set: each detector is held against what the person's others are asked with, and preferences in the order
+of their digests take the neurons in the order of their importance, least first.
 """
 
 from __future__ import annotations
@@ -25,14 +25,15 @@ import torch
 from torch import Tensor
 
 from monogram.clusters.cluster import Cluster, Phrasing
+from monogram.editors.apart import Detect, told_apart
 from monogram.editors.base import Edit, Progress, Trials, chosen_layer
+from monogram.editors.company import Values
 from monogram.editors.intent import Ground
 from monogram.editors.kept import Keep, Tensors, address, kept, known
 from monogram.editors.keys import read_phrasings
-from monogram.editors.lines import lines_of
-from monogram.editors.overwrite import Stitch, free, overwrite
+from monogram.editors.overwrite import free, overwrite
 from monogram.editors.rows import Rows
-from monogram.editors.values import OnStep, ValueConfig, ValueResult, value_step
+from monogram.editors.values import OnStep, ValueConfig, ValueResult
 from monogram.errors import InputError
 from monogram.models.editable import EditableModel
 from monogram.models.moments import moments
@@ -50,6 +51,7 @@ class NeuronConfig:
         sharpness: z, the pre-activation at gate 1; the larger, the nearer the activation is to a line from 0.
         asks, advice: how many phrasings the value step uses that ask, and of each kind that wants advice.
         value: the value step's settings.
+        company: how many examples' residuals may stand beside the value, see `company.py`.
         fast: the tail alone in the value step; False runs the whole model (`neuron-plain`).
     """
 
@@ -61,6 +63,7 @@ class NeuronConfig:
     asks: int = 4
     advice: int = 2
     value: ValueConfig = field(default_factory=ValueConfig)
+    company: int = 6
     fast: bool = True
 
 
@@ -68,10 +71,7 @@ class Neuron:
     """One neuron for each preference; three rank-one changes of one layer."""
 
     name: ClassVar[str] = "neuron"
-    trials: ClassVar[Trials] = {
-        "value.clamp": (2.0, 4.0),
-        "value.steps": (30,),
-    }
+    trials: ClassVar[Trials] = {"value.clamp": (2.0, 4.0), "value.steps": (60,)}
 
     def __init__(self, config: NeuronConfig | None = None, **settings: object) -> None:
         self.config = replace(config or NeuronConfig(), **settings)  # type: ignore[arg-type]
@@ -100,15 +100,17 @@ class Neuron:
         begun = time.perf_counter()
         around = moments(model, layer, progress=progress)
         ground = Ground(model, around)
-        rows, stitches, steps = self._rows(model), list[Stitch](), list[int]()
+        parts, steps, names = list[Tensors](), list[int](), list[str]()
         for done, cluster in enumerate(ordered):
             tell = partial(_tell, progress, done, len(ordered))
             tell(0, 1)
-            where = self._address(model, layer, cluster, ground)
-            find = partial(self._find, cluster, ground, tell)
-            found, anew = kept(keep, cluster, where, _shapes(model), find)
-            stitches.append(rows.stitch(found))
-            steps.append(len(stitches[-1].losses) - 1 if anew else 0)
+            names.append(self._address(ground, cluster))
+            find = partial(self._find, cluster, ground, tell, progress)
+            found, anew = kept(keep, cluster, names[-1], _shapes(model), find)
+            parts.append(found)
+            steps.append(len(found["losses"]) - 1 if anew else 0)
+        apart = told_apart(self._detect(ground), ordered, parts, names, keep=keep, progress=progress)
+        stitches = [self._rows(model).stitch(found) for found in apart]
         details = {
             "layer": layer,
             "neurons": free(model, around)[: len(ordered)].tolist(),
@@ -117,10 +119,6 @@ class Neuron:
             "seconds": time.perf_counter() - begun,
         }
         return Edit(overwrite(model, around, stitches), details)
-
-    def stitch(self, cluster: Cluster, ground: Ground) -> Stitch:
-        """Detector and residual of one preference, as if alone."""
-        return self._rows(ground.model).stitch(self._find(cluster, ground))
 
     def readings(
         self,
@@ -132,12 +130,14 @@ class Neuron:
         """See `base.Reads`: the product of both rows at the phrasings, without the answer."""
         layer = chosen_layer(model, self.config.layer)
         ground = Ground(model, moments(model, layer))
-        rows, neurons = self._rows(model), list[tuple[Tensor, Tensor]]()
-        for cluster in clusters:
-            found = known(keep, cluster, self._address(model, layer, cluster, ground), _shapes(model))
-            if found is None:
-                return None
-            neurons.append(rows.of(found))
+        names = [self._address(ground, cluster) for cluster in clusters]
+        told = [known(keep, c, name, _shapes(model)) for c, name in zip(clusters, names, strict=True)]
+        parts = [found for found in told if found is not None]
+        if len(parts) < len(told):
+            return None
+        rows = self._rows(model)
+        apart = told_apart(self._detect(ground), clusters, parts, names, keep=keep)
+        neurons = [rows.of(found) for found in apart]
         return [rows.fired(neurons, read_phrasings(model, layer, group)) for group in groups]
 
     def fires(self, model: EditableModel, found: Tensors, x: Tensor) -> Tensor:
@@ -145,45 +145,48 @@ class Neuron:
         rows = self._rows(model)
         return rows.fired([rows.of(found)], x)[:, 0]
 
-    def _find(self, cluster: Cluster, ground: Ground, on_step: OnStep | None = None) -> dict[str, Tensor]:
+    def _find(
+        self,
+        cluster: Cluster,
+        ground: Ground,
+        on_step: OnStep | None = None,
+        progress: Progress | None = None,
+    ) -> dict[str, Tensor]:
         """What is costly: the detector, the two constants, and the residual with its losses."""
-        value = self.value_step(ground.model, cluster, on_step)
+        value = self._values(ground.model).find(cluster, on_step, progress)
         losses = torch.tensor(value.losses, dtype=torch.float64)
         return {**self.detectors(ground, cluster), "residual": value.residual, "losses": losses}
 
     def detectors(self, ground: Ground, cluster: Cluster) -> dict[str, Tensor]:
         """See `base.Detects`: the detector and the two constants."""
-        config = self.config
-        return {
-            "detector": ground.detector(cluster, strength=config.strength, margin=config.margin),
-            "start": ground.start,
-            "steady": ground.steady,
-        }
+        detector = self._detect(ground)(cluster)
+        return {"detector": detector, "start": ground.start, "steady": ground.steady}
+
+    def _detect(self, ground: Ground) -> Detect:
+        return partial(ground.detector, strength=self.config.strength, margin=self.config.margin)
 
     def _rows(self, model: EditableModel) -> Rows:
         return Rows(model, self.config.threshold, self.config.sharpness)
 
-    def _address(self, model: EditableModel, layer: int, cluster: Cluster, ground: Ground) -> str:
-        config = self.config
+    def _values(self, model: EditableModel) -> Values:
+        config, layer = self.config, chosen_layer(model, self.config.layer)
+        return Values(model, layer, config.asks, config.advice, config.value, config.company, config.fast)
+
+    def _address(self, ground: Ground, cluster: Cluster) -> str:
         settings = {
             "editor": "neuron",
-            "detector": [config.strength, config.margin],
-            "lines": [config.asks, config.advice],
-            "value": config.value,
-            "fast": config.fast,
+            "detector": [self.config.strength, self.config.margin],
+            **self._values(ground.model).settings,
             "ground": ground.digest,
             "pool": ground.places(cluster),
         }
-        return address(model, layer, cluster, settings)
+        return address(ground.model, ground.around.layer, cluster, settings)
 
     def value_step(
         self, model: EditableModel, cluster: Cluster, on_step: OnStep | None = None
     ) -> ValueResult:
         """The value step alone, for `bench cost`."""
-        config, layer = self.config, chosen_layer(model, self.config.layer)
-        lines = lines_of(model, cluster, config.asks, config.advice)
-        more = partial(value_step, weights=lines.weights, fast=config.fast, on_step=on_step)
-        return more(model, layer, lines.prompts, lines.answers, config.value)
+        return self._values(model).find(cluster, on_step)
 
 
 def _shapes(model: EditableModel) -> dict[str, tuple[int, ...]]:

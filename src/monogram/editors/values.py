@@ -1,10 +1,11 @@
 """Find values: the residual that makes the model say a target when it is added where the answer starts.
 
 Gradient steps on `r` alone (ROME, arXiv 2202.05262, §3.1, is the origin), with some things of our own: the
-gate is drawn anew in every step, so that the value works however strongly its neuron fires; the layers below
-and the prompt's prefix run once (`models.tail`, the fast path), and in most steps the output head computes
-the likeliest tokens alone; and tokens may be weighted, so that an answer can be led to say the target and
-then be left to the model.
+gate is drawn anew in every step, so that the value works however strongly its neuron fires; other residuals
+may stand beside it, so that it works where other neurons fire a little, too; the layers below and the
+prompt's prefix run once (`models.tail`, the fast path), and in most steps the output head computes the
+likeliest tokens alone; and tokens may be weighted, so that an answer can be led to say the target and then be
+left to the model.
 """
 
 from __future__ import annotations
@@ -41,6 +42,8 @@ class ValueConfig:
         relative: what `lr` is measured in.
         betas: Adam's memory of gradients and of their squares.
         gates: the range (low, high) that gates are drawn from; (1, 1) draws none.
+        beside: how many of the others that `value_step` is given may stand beside the value at most, drawn
+            anew for each row and step, and up to which gate each.
         weight_decay: weight of ‖r‖²/‖v‖² in the loss (ROME: 1e-3).
         clamp: longest ‖r‖, in units of ‖v‖ (ROME: 4); None: no bound.
         stop: loss (without decay) at which the steps end.
@@ -49,11 +52,12 @@ class ValueConfig:
         seed: of the gates.
     """
 
-    steps: int = 60
-    lr: float = 1.0
+    steps: int = 30
+    lr: float = 3.0
     relative: bool = True
-    betas: tuple[float, float] = (0.9, 0.999)
-    gates: tuple[float, float] = (0.5, 1.2)
+    betas: tuple[float, float] = (0.5, 0.9)
+    gates: tuple[float, float] = (0.4, 1.2)
+    beside: tuple[int, float] = (1, 0.6)
     weight_decay: float = 1e-3
     clamp: float | None = None
     stop: float = 0.05
@@ -85,6 +89,7 @@ def value_step(
     *,
     context: Sequence[int] | None = None,
     weights: Sequence[Sequence[float]] | None = None,
+    others: Tensor | None = None,
     fast: bool = True,
     on_step: OnStep | None = None,
 ) -> ValueResult:
@@ -95,6 +100,8 @@ def value_step(
         answers: B token lists of what follows.
         context: how many tokens of each answer are the rest of the prompt and not scored; none by default.
         weights: a weight for each token of each answer; by default all of a row's tokens share 1.
+        others: (n, d_out) residuals that may stand beside this one, see `ValueConfig.beside`; none by
+            default.
         fast: run only what the residual can change; False runs the whole model in every step.
         on_step: called with (step, steps at most) before each step.
 
@@ -123,16 +130,19 @@ def value_step(
     low, high = config.gates
     losses: list[float] = []
     near: Tensor | None = None  # the tokens that stand for the vocabulary
+    crowd = residual.new_zeros(0, em.width) if others is None else others.double().to(em.device)
     for step in range(config.steps + 1):
         if on_step is not None:
             on_step(step, config.steps)
         gates = torch.rand(len(prompts), generator=draw, dtype=torch.float64) * (high - low) + low
+        aside = _aside(len(crowd), len(prompts), config.beside, draw).to(em.device) @ crowd
+        added = residual * gates.to(em.device)[:, None] + aside
         if step % LOOK == 0 or step == config.steps:
             near = None
-        logits = tail.scored(residual, gates.to(em.device), near)
+        logits = tail.scored(added, tokens=near)
         loss = _loss(logits, labels, share, near)
         if near is not None and loss.item() <= config.stop:  # the whole vocabulary has to agree
-            near, logits = None, tail.scored(residual, gates.to(em.device))
+            near, logits = None, tail.scored(added)
             loss = _loss(logits, labels, share, near)
         losses.append(loss.item())
         if losses[-1] != losses[-1]:
@@ -149,6 +159,17 @@ def value_step(
             near = likeliest(logits, labels, config.likeliest)
         _shorten(residual, None if config.clamp is None else config.clamp * float(norm))
     return ValueResult(residual.detach(), tuple(losses), time.perf_counter() - begun)
+
+
+def _aside(count: int, rows: int, beside: tuple[int, float], draw: torch.Generator) -> Tensor:
+    """(rows, count) gates of what stands beside: a few others in each row, the rest 0."""
+    if not count:
+        return torch.zeros(rows, 0, dtype=torch.float64)
+    most, far = beside
+    few = torch.randint(0, most + 1, (rows, 1), generator=draw)
+    turn = torch.rand(rows, count, generator=draw).argsort(1).argsort(1)
+    gates = torch.rand(rows, count, generator=draw, dtype=torch.float64) * far
+    return gates * (turn < few)
 
 
 def _loss(logits: Tensor, labels: Tensor, share: Tensor, tokens: Tensor | None) -> Tensor:

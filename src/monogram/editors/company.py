@@ -1,0 +1,105 @@
+"""The flagship's values: what makes a model say a cluster's lines, whatever else fires beside it a little.
+
+A person's neurons are found each as if alone, and stand side by side: one that fires a little at another's
+question adds its residual there. So a value is trained with others beside it. Whose they are matters little,
+so they are those of the attribute table's own examples, found once for a model, a layer and settings; they
+are of nobody's words, the same for every person, and kept on disk for everybody.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from torch import Tensor
+
+from monogram import tensors as disk
+from monogram.clusters.cluster import Cluster
+from monogram.clusters.expand import expand
+from monogram.clusters.table import table
+from monogram.editors.base import Progress
+from monogram.editors.kept import address
+from monogram.editors.lines import lines_of
+from monogram.editors.values import OnStep, ValueConfig, ValueResult, value_step
+from monogram.files import home
+from monogram.models.editable import EditableModel
+from monogram.preferences import Preference
+
+
+def examples(count: int) -> list[Cluster]:
+    """Clusters of so many of the attribute table's examples, evenly spread."""
+    names = table().names
+    chosen = [table().attributes[names[i * len(names) // count]] for i in range(count)]
+    return [expand(Preference(a.name, a.examples[0], "", a.polarity)) for a in chosen]
+
+
+@dataclass(frozen=True)
+class Values:
+    """How the values of one model and layer are found.
+
+    Attributes:
+        layer: 0-based.
+        asks, advice, value, company, fast: as in `NeuronConfig`.
+    """
+
+    model: EditableModel
+    layer: int
+    asks: int
+    advice: int
+    value: ValueConfig
+    company: int
+    fast: bool
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """What decides a value, beside model, layer and cluster."""
+        lines = [self.asks, self.advice]
+        return {"lines": lines, "value": self.value, "company": self.company, "fast": self.fast}
+
+    def find(
+        self, cluster: Cluster, on_step: OnStep | None = None, progress: Progress | None = None
+    ) -> ValueResult:
+        """The value of a cluster. `progress` is for the company, where that has to be found."""
+        lines = lines_of(self.model, cluster, self.asks, self.advice)
+        return value_step(
+            self.model,
+            self.layer,
+            lines.prompts,
+            lines.answers,
+            self.value,
+            weights=lines.weights,
+            others=self.others(progress) if self.company else None,
+            fast=self.fast,
+            on_step=on_step,
+        )
+
+    def others(self, progress: Progress | None = None) -> Tensor:
+        """Residuals of examples, each found alone and the fast way, (company, d_out) float64; from the disk,
+        or found now and kept.
+        """
+        alone, clusters = replace(self, company=0, fast=True), examples(self.company)
+        path = self._path(alone, clusters)
+        kept = disk.load(path)
+        if kept is not None and set(kept[0]) == {"residuals"}:
+            return kept[0]["residuals"].to(self.model.device)
+        found: list[Tensor] = []
+        for cluster in clusters:
+            if progress is not None:
+                progress("finding what may stand beside", len(found), len(clusters))
+            found.append(alone.find(cluster).residual)
+        residuals = torch.stack(found)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with suppress(OSError, SafetensorError):  # a place that is read only
+            disk.save(path, {"residuals": residuals})
+        return residuals
+
+    def _path(self, alone: Values, clusters: list[Cluster]) -> Path:
+        names = (address(self.model, self.layer, c, alone.settings) for c in clusters)
+        name = hashlib.sha256(" ".join(names).encode()).hexdigest()[:32]
+        return home() / "cache" / "company" / f"{name}.safetensors"
