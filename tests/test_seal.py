@@ -1,19 +1,26 @@
 """What is sealed is read by the key's owner alone, in its own place, unchanged; everybody else is told."""
 
+import errno
+import json
 from pathlib import Path
 
 import pytest
 import torch
+from typer.testing import CliRunner
 
 from monogram import tensors
-from monogram.errors import SealedError, StoreError
+from monogram.cli.app import app
+from monogram.errors import DiskFullError, SealedError, StoreError
 from monogram.people import Personalizer
 from monogram.preferences import Preference
 from monogram.seal import Seal, is_sealed
+from monogram.store import resealing
+from monogram.store.resealing import Resealed, reseal
 from monogram.store.store import Store
 from tests.store.made import BASE, made
 
 KEY = bytes(range(32))
+NEW = bytes(range(32, 64))
 HIKING = Preference("hobby", "Hiking")
 
 
@@ -124,3 +131,106 @@ def test_an_export_is_plain_and_everything_verifies(
     assert served.verify("alice", all_versions=True).all_faults == ()
     alice.export(tmp_path / "out")
     assert not is_sealed((tmp_path / "out" / "adapter_model.safetensors").read_bytes())
+
+
+def files_of(store: Store) -> list[Path]:
+    weights = sorted(store.adapters.root.glob("*/*/adapter_model.safetensors"))
+    return weights + sorted(store.artefacts.root.glob("*/*/*.safetensors"))
+
+
+@pytest.fixture
+def held(sealed: Path) -> Store:
+    """Two people's versions and an artefact, sealed with the old key."""
+    store = Store(sealed)
+    for count, user in enumerate(("alice", "bob"), 1):
+        store.commit(user, [("added", HIKING)], made(count), after=0, base_name="tiny")
+    store.artefacts.of("alice").write("a" * 16, "b" * 16, {"x": torch.ones(3)})
+    return store
+
+
+def read_all(store: Store) -> bool:
+    """Whether everything there can be read."""
+    deltas = [store.delta(user, store.ledger.version(user, BASE)) for user in ("alice", "bob")]
+    found = store.artefacts.of("alice").read("a" * 16, "b" * 16)
+    return deltas == [made(1).delta, made(2).delta] and found is not None
+
+
+def test_a_new_key_takes_the_place_of_the_old_one(held: Store, tmp_path: Path) -> None:
+    keys = tmp_path / "key"
+    keys.write_text(f"{NEW.hex()}\n{KEY.hex()}\n")
+    both = Store(held.home)
+    assert read_all(both)  # before anything is sealed anew
+    assert reseal(both) == Resealed(anew=3, already=0)
+    assert read_all(both)
+    assert reseal(both) == Resealed(anew=0, already=3)
+    keys.write_text(NEW.hex())
+    assert read_all(Store(held.home))
+    with pytest.raises(SealedError):  # the old key alone opens nothing any more
+        read_all(held)
+
+
+def test_what_is_written_is_the_first_keys(held: Store, tmp_path: Path) -> None:
+    (tmp_path / "key").write_text(f"{NEW.hex()}\n{KEY.hex()}")
+    version = Store(held.home).commit("carol", [("added", HIKING)], made(3), after=0, base_name="tiny")
+    (tmp_path / "key").write_text(NEW.hex())
+    assert Store(held.home).delta("carol", version) == made(3).delta
+
+
+def test_what_was_plain_is_sealed_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("MONOGRAM_KEY_FILE", raising=False)
+    store = Store(tmp_path / "home")
+    store.commit("alice", [("added", HIKING)], made(1), after=0, base_name="tiny")
+    with pytest.raises(StoreError, match="Let MONOGRAM_KEY_FILE name a file"):
+        reseal(store)
+    (tmp_path / "key").write_text(KEY.hex())
+    monkeypatch.setenv("MONOGRAM_KEY_FILE", str(tmp_path / "key"))
+    assert reseal(Store(store.home)) == Resealed(anew=1, already=0)
+    assert all(is_sealed(path.read_bytes()) for path in files_of(store))
+
+
+def test_a_run_that_was_ended_goes_on(held: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "key").write_text(f"{NEW.hex()}\n{KEY.hex()}")
+    both = Store(held.home)
+
+    def told(_what: str, done: int, _total: int) -> None:
+        if done == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        reseal(both, progress=told)
+    assert read_all(both)
+    left = files_of(held)[0].with_name(".adapter_model.safetensors.0123456789ab")
+    left.write_bytes(b"half")
+    monkeypatch.setattr(resealing.os, "fsync", full)
+    before = [path.read_bytes() for path in files_of(held)]
+    with pytest.raises(DiskFullError, match="Make room"):
+        reseal(both)
+    assert [path.read_bytes() for path in files_of(held)] == before
+    monkeypatch.undo()
+    monkeypatch.setenv("MONOGRAM_KEY_FILE", str(tmp_path / "key"))
+    assert reseal(Store(held.home)) == Resealed(anew=1, already=2)
+    assert not list(held.home.rglob(".adapter_model*"))
+    assert read_all(both)
+
+
+def full(_file: int) -> None:
+    raise OSError(errno.ENOSPC, "no room")
+
+
+def test_a_file_of_a_key_that_is_gone_is_told_and_left(held: Store, tmp_path: Path) -> None:
+    before = {path: path.read_bytes() for path in files_of(held)}
+    (tmp_path / "key").write_text(NEW.hex())
+    with pytest.raises(SealedError, match=r"adapter_model\.safetensors cannot be opened"):
+        reseal(Store(held.home))
+    assert {path: path.read_bytes() for path in files_of(held)} == before
+
+
+def test_the_command_says_what_it_sealed(held: Store, tmp_path: Path) -> None:
+    def run(*words: str) -> str:
+        done = CliRunner().invoke(app, ["reseal", "--home", str(held.home), *words])
+        assert done.exit_code == 0, done.output
+        return done.stdout
+
+    (tmp_path / "key").write_text(f"{NEW.hex()}\n{KEY.hex()}")
+    assert run() == "Sealed 3 files with the first key; 0 had been already.\n"
+    assert json.loads(run("--json")) == {"sealed": 0, "already": 3}

@@ -1,16 +1,17 @@
-"""What says something of a person, sealed at rest: AES-256-GCM (NIST SP 800-38D) under the store's one key.
+"""What says something of a person, sealed at rest: AES-256-GCM (NIST SP 800-38D) under the store's key.
 
     openssl rand -hex 32 > key; chmod 600 key
     MONOGRAM_KEY_FILE=key monogram serve
 
 Adapters and artefacts are sealed where there is a key; the ledger is its database's to protect. What is
 sealed is bound to its place, so that nothing is taken for another. Without the key it is lost, and has to be
-compiled again from the ledger.
+compiled again from the ledger. A key is changed by putting the new one before it (`store/resealing.py`).
 """
 
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from monogram.errors import StoreError
@@ -20,18 +21,19 @@ _NONCE, _KEY = 12, 32
 
 
 class Seal:
-    """A key that seals and opens.
+    """A key that seals and opens, and older ones that open.
 
     Args:
-        key: 32 random bytes.
+        key, older: 32 random bytes each.
 
     Raises:
         StoreError: another length, or the package `cryptography` is not installed.
     """
 
-    def __init__(self, key: bytes) -> None:
-        if len(key) != _KEY:
-            raise StoreError(f"A key has {_KEY} bytes, not {len(key)}. Make one: openssl rand -hex 32")
+    def __init__(self, key: bytes, *older: bytes) -> None:
+        for each in (key, *older):
+            if len(each) != _KEY:
+                raise StoreError(f"A key has {_KEY} bytes, not {len(each)}. Make one: openssl rand -hex 32")
         try:
             from cryptography.exceptions import InvalidTag
             from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -39,11 +41,12 @@ class Seal:
             raise StoreError(
                 f"Sealing needs {error.name}, which is not installed: pip install 'monogram[serve]'."
             ) from error
-        self._cipher, self._wrong = AESGCM(key), InvalidTag
+        self._cipher, self._older, self._wrong = AESGCM(key), [AESGCM(each) for each in older], InvalidTag
 
     @classmethod
     def found(cls) -> Seal | None:
-        """The key in the file that ``$MONOGRAM_KEY_FILE`` names, as 64 hex digits; None without the variable.
+        """The keys in the file that ``$MONOGRAM_KEY_FILE`` names, 64 hex digits a line; None without the
+        variable. The first seals.
 
         Raises:
             StoreError: there is no such file, or no key in it.
@@ -52,10 +55,11 @@ class Seal:
         if not named:
             return None
         try:
-            return cls(bytes.fromhex(Path(named).expanduser().read_text(encoding="ascii").strip()))
+            lines = Path(named).expanduser().read_text(encoding="ascii").split()
+            return cls(*map(bytes.fromhex, lines or [""]))
         except (OSError, ValueError) as error:
             raise StoreError(
-                f"MONOGRAM_KEY_FILE names {named}, which is no file of 64 hex digits. Make one: "
+                f"MONOGRAM_KEY_FILE names {named}, which is no file of 64 hex digits a line. Make one: "
                 f"openssl rand -hex 32 > {named}"
             ) from error
 
@@ -70,13 +74,26 @@ class Seal:
         Raises:
             StoreError: it was changed, sealed with another key, or for another place.
         """
+        return self._opened(sealed, place)[0]
+
+    def renewed(self, told: bytes, place: str) -> bytes | None:
+        """What was plain, or sealed with an older key, sealed with the first; None where it is already.
+
+        Raises:
+            StoreError: as `open`.
+        """
+        if not is_sealed(told):
+            return self.close(told, place)
+        plain, by = self._opened(told, place)
+        return None if by is self._cipher else self.close(plain, place)
+
+    def _opened(self, sealed: bytes, place: str) -> tuple[bytes, object]:
+        """What was sealed, and what opened it."""
         nonce, rest = sealed[len(MAGIC) :][:_NONCE], sealed[len(MAGIC) + _NONCE :]
-        try:
-            if not is_sealed(sealed):
-                raise self._wrong
-            return self._cipher.decrypt(nonce, rest, place.encode())
-        except (self._wrong, ValueError) as error:
-            raise StoreError("It was changed, or sealed with another key.") from error
+        for cipher in (self._cipher, *self._older) if is_sealed(sealed) else ():
+            with suppress(self._wrong, ValueError):
+                return cipher.decrypt(nonce, rest, place.encode()), cipher
+        raise StoreError("It was changed, or sealed with another key.")
 
 
 def is_sealed(told: bytes) -> bool:

@@ -22,7 +22,7 @@ COMMANDS = [
     ["demo"], ["add"], ["ask"], ["chat"], ["list"], ["forget"], ["history"], ["rollback"],
     ["erase"], ["verify"], ["import"], ["export"], ["data", "build"],
     ["bench", "run"], ["bench", "report"], ["bench", "score"],
-    ["serve"], ["keys", "add"], ["keys", "list"], ["keys", "revoke"],
+    ["serve"], ["reseal"], ["keys", "add"], ["keys", "list"], ["keys", "revoke"],
     ["model", "list"], ["model", "pull"], ["model", "info"],
 ]  # fmt: skip
 SHORT = {"bench run": "bench"}

@@ -17,6 +17,7 @@ from monogram.cli import (
     keys,
     models,
     people,
+    reseal,
     serve,
     transfer,
     verify,
@@ -83,3 +84,4 @@ calibrate.join(app)
 data.join(app)
 serve.join(app)
 keys.join(app)
+reseal.join(app)

@@ -86,9 +86,9 @@ class Store:
     def __init__(self, home: Path | None = None) -> None:
         self.home = people_home(home)
         self.ledger = Ledger(ledger_place(self.home))
-        seal = Seal.found()
-        self.adapters = AdapterFolders(self.home / "adapters", seal)
-        self.artefacts = Artefacts(self.home / "artefacts", seal)
+        self.seal = Seal.found()
+        self.adapters = AdapterFolders(self.home / "adapters", self.seal)
+        self.artefacts = Artefacts(self.home / "artefacts", self.seal)
 
     def commit(
         self,

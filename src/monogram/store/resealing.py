@@ -1,0 +1,90 @@
+"""Another key for what is sealed: the new one seals, the old ones still open, and then they can go.
+
+The key file has the new key in its first line and the old ones below it. Everything is read with either, so a
+server may be started with that file at any time; what is written from then on is the new key's. `reseal`
+writes the rest anew: each file aside, whole or not at all, so a run that was ended goes on where it stopped.
+"""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from monogram.errors import DiskFullError, SealedError, StoreError
+from monogram.files import is_disk_full
+from monogram.peft_folder import WEIGHTS
+from monogram.store.store import Store
+
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True)
+class Resealed:
+    """What came of it: files sealed with the new key now, and those that were already."""
+
+    anew: int
+    already: int
+
+
+def reseal(store: Store, *, progress: Progress | None = None) -> Resealed:
+    """Seal every adapter and artefact with the first key; what was plain, too. Nobody else saves meanwhile.
+
+    Raises:
+        StoreError: the store has no key.
+        SealedError: a file was changed, or sealed with a key that is not in the key file; it and those after
+            it are as they were.
+        DiskFullError: no room; the file is as it was.
+    """
+    if store.seal is None:
+        raise StoreError(
+            "There is no key. Let MONOGRAM_KEY_FILE name a file: the new key in line 1, older ones below."
+        )
+    with store.adapters.locked():
+        files = list(_sealable(store))
+        anew = 0
+        for done, (path, place) in enumerate(files):
+            if progress is not None:
+                progress("sealing", done, len(files))
+            try:
+                closed = store.seal.renewed(path.read_bytes(), place)
+            except FileNotFoundError:  # an artefact that somebody took out just now
+                continue
+            except StoreError as error:
+                raise SealedError(f"{path} cannot be opened. {error}") from error
+            if closed is not None:
+                _replace(path, closed)
+                anew += 1
+    return Resealed(anew, len(files) - anew)
+
+
+def _sealable(store: Store) -> Iterator[tuple[Path, str]]:
+    """Each file that a key seals, with the place it is bound to; what a killed run left is removed."""
+    for path in sorted(store.adapters.root.glob(f"*/*/.{WEIGHTS}.*")):
+        path.unlink(missing_ok=True)
+    for path in sorted(store.adapters.root.glob(f"*/*/{WEIGHTS}")):
+        yield path, f"{path.parent.parent.name}/{path.parent.name}"
+    for path in sorted(store.artefacts.root.glob("*/*/*.safetensors")):
+        if not path.name.startswith("."):
+            yield path, path.name
+
+
+def _replace(path: Path, told: bytes) -> None:
+    work = path.with_name(f".{path.name}.{uuid.uuid4().hex[:12]}")
+    try:
+        work.touch(mode=path.stat().st_mode & 0o777)
+        with work.open("wb") as file:
+            file.write(told)
+            file.flush()
+            os.fsync(file.fileno())
+        work.replace(path)
+    except OSError as error:
+        if is_disk_full(error):
+            raise DiskFullError(
+                f"The disk filled up while {path} was sealed. Make room and try again."
+            ) from error
+        raise StoreError(f"{path} could not be sealed: {error.strerror}. It is as it was.") from error
+    finally:
+        work.unlink(missing_ok=True)
