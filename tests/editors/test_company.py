@@ -48,7 +48,17 @@ def test_examples_are_the_tables_own_and_of_different_attributes() -> None:
         assert c.preference.target in table().attributes[c.preference.attribute].examples
         assert ours(c.train)
     assert examples(6) == made
-    assert examples(0) == []
+    assert examples(0) == ()
+
+
+def test_a_value_is_found_anew_when_the_examples_are_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    before, others = MADE.settings, tuple(reversed(examples(3)))
+    monkeypatch.setattr(room, "examples", lambda _count: others)
+    room._digest.cache_clear()
+    try:
+        assert MADE.settings != before
+    finally:
+        room._digest.cache_clear()
 
 
 def test_others_are_the_examples_residuals_found_once(found: Sequence[dict[str, Any]]) -> None:

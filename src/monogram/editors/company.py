@@ -9,9 +9,10 @@ are of nobody's words, the same for every person, and kept on disk for everybody
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -32,11 +33,18 @@ from monogram.models.editable import EditableModel
 from monogram.preferences import Preference
 
 
-def examples(count: int) -> list[Cluster]:
+@cache
+def examples(count: int) -> tuple[Cluster, ...]:
     """Clusters of so many of the attribute table's examples, evenly spread."""
     names = table().names
     chosen = [table().attributes[names[i * len(names) // count]] for i in range(count)]
-    return [expand(Preference(a.name, a.examples[0], "", a.polarity)) for a in chosen]
+    return tuple(expand(Preference(a.name, a.examples[0], "", a.polarity)) for a in chosen)
+
+
+@cache
+def _digest(count: int) -> str:
+    """Of all that is in these clusters: the table may change."""
+    return hashlib.sha256(repr(examples(count)).encode()).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -59,8 +67,8 @@ class Values:
     @property
     def settings(self) -> Mapping[str, Any]:
         """What decides a value, beside model, layer and cluster."""
-        lines = [self.asks, self.advice]
-        return {"lines": lines, "value": self.value, "company": self.company, "fast": self.fast}
+        lines, company = [self.asks, self.advice], [self.company, _digest(self.company)]
+        return {"lines": lines, "value": self.value, "company": company, "fast": self.fast}
 
     def find(
         self, cluster: Cluster, on_step: OnStep | None = None, progress: Progress | None = None
@@ -99,7 +107,7 @@ class Values:
             disk.save(path, {"residuals": residuals})
         return residuals
 
-    def _path(self, alone: Values, clusters: list[Cluster]) -> Path:
+    def _path(self, alone: Values, clusters: Sequence[Cluster]) -> Path:
         names = (address(self.model, self.layer, c, alone.settings) for c in clusters)
         name = hashlib.sha256(" ".join(names).encode()).hexdigest()[:32]
         return home() / "cache" / "company" / f"{name}.safetensors"
