@@ -14,7 +14,6 @@ from monogram.errors import DiskFullError, SealedError, StoreError
 from monogram.people import Personalizer
 from monogram.preferences import Preference
 from monogram.seal import Seal, is_sealed
-from monogram.store import resealing
 from monogram.store.resealing import Resealed, reseal
 from monogram.store.store import Store
 from tests.store.made import BASE, made
@@ -201,7 +200,7 @@ def test_a_run_that_was_ended_goes_on(held: Store, tmp_path: Path, monkeypatch: 
     assert read_all(both)
     left = files_of(held)[0].with_name(".adapter_model.safetensors.0123456789ab")
     left.write_bytes(b"half")
-    monkeypatch.setattr(resealing.os, "fsync", full)
+    monkeypatch.setattr("os.fsync", full)
     before = [path.read_bytes() for path in files_of(held)]
     with pytest.raises(DiskFullError, match="Make room"):
         reseal(both)

@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 import torch
 
-from monogram import tensors as room
 from monogram.errors import DiskFullError
 from monogram.tensors import load, save
 
@@ -55,7 +54,7 @@ def test_a_failure_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.Monke
     def full(*_: Any, **__: Any) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(room.os, "fsync", full)
+    monkeypatch.setattr("os.fsync", full)
     with pytest.raises(DiskFullError, match="Make room"):
         save(path, {"one": torch.ones(1)})
     assert path.read_bytes() == before

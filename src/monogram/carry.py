@@ -1,7 +1,7 @@
 """Carry figures over: what the last receipt measured, and this change cannot have touched.
 
-A change among fifty preferences leaves forty-nine as they were. Asking for all of them again would be most of
-its cost, so questions are read instead: where an answer starts, each detector says how far it fires
+A change among fifty preferences hardly moves the others. Asking for all of them again would be most of its
+cost, so questions are read instead: where an answer starts, each detector says how far it fires
 (`editors.base.Reads`), and that needs no answer. Where at all questions of a kind each detector, those that
 came or went too, fires as far as it did before, the answers to these begin as they did, and what was counted
 then is carried over with the version it was counted at. Where one moved, that kind is asked again. So it is

@@ -123,18 +123,35 @@ def aside(target: Path, *, replace: bool = False) -> Iterator[Path]:
         shutil.rmtree(work, ignore_errors=True)
 
 
-def write_text(path: Path, text: str) -> None:
-    """Write a UTF-8 file, whole or not at all; one that is there is replaced."""
+@contextmanager
+def whole(path: Path) -> Iterator[Path]:
+    """A name beside ``path`` to write a file under; it takes the place of ``path`` when the block ends well.
+
+    The file is on the disk (fsync) before the rename, so ``path`` is whole, or as it was.
+
+    Raises:
+        DiskFullError: no room was left while the block ran.
+    """
     work = path.with_name(f".{path.name}.{uuid.uuid4().hex[:12]}")
     try:
-        with work.open("w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
+        yield work
+        _sync_one(work)
         work.replace(path)
         _sync_one(path.absolute().parent)
+    except BaseException as error:
+        if is_disk_full(error):
+            raise DiskFullError(
+                f"The disk filled up while {path} was written. Make room and try again."
+            ) from error
+        raise
     finally:
         work.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a UTF-8 file, whole or not at all; one that is there is replaced. Raises as `whole`."""
+    with whole(path) as work:
+        work.write_text(text, encoding="utf-8", newline="\n")
 
 
 def append_line(file: IO[bytes], path: Path, line: str) -> None:

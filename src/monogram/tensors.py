@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import torch
@@ -20,8 +19,8 @@ from safetensors.torch import save as write_tensors
 from safetensors.torch import save_file
 from torch import Tensor
 
-from monogram.errors import DiskFullError, StoreError
-from monogram.files import is_disk_full
+from monogram.errors import StoreError
+from monogram.files import whole
 from monogram.seal import Seal, is_sealed
 
 SUM = "sha256"
@@ -48,26 +47,28 @@ def save(
     """
     plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     known = dict(facts or {})
-    work = path.with_name(f".{path.name}.{uuid.uuid4().hex[:12]}")
-    try:
-        facts = {**known, SUM: _sum(plain, known)}
+    facts = {**known, SUM: _sum(plain, known)}
+    with whole(path) as work:
         if seal is None:
             save_file(plain, work, metadata=facts)
         else:
             work.write_bytes(seal.close(write_tensors(plain, metadata=facts), path.name))
         if private:
             work.chmod(0o600)
-        with work.open("rb+") as file:
-            os.fsync(file.fileno())
-        work.replace(path)
-    except BaseException as error:
-        if is_disk_full(error):
-            raise DiskFullError(
-                f"The disk filled up while {path} was written. Make room and try again."
-            ) from error
-        raise
-    finally:
-        work.unlink(missing_ok=True)
+
+
+def once(path: Path, name: str, make: Callable[[], Tensor]) -> Tensor:
+    """The one tensor of a file that serves everybody; made now, and kept if that can be done, where it is not
+    there or damaged.
+    """
+    found = load(path)
+    if found is not None and set(found[0]) == {name}:
+        return found[0][name]
+    made = make()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with suppress(OSError, SafetensorError):  # cleared just now, or a place that is read only
+        save(path, {name: made})
+    return made
 
 
 def load(path: Path, *, seal: Seal | None = None) -> tuple[dict[str, Tensor], dict[str, str]] | None:

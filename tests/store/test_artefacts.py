@@ -9,7 +9,6 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from monogram import tensors as disk
 from monogram.errors import InputError, StoreError
 from monogram.store.artefacts import Artefacts, Shelf
 
@@ -107,7 +106,7 @@ def test_what_cannot_be_written_is_not_kept_and_leaves_nothing(
     def refuses(*_: Any, **__: Any) -> None:
         raise OSError(trouble, "no")
 
-    monkeypatch.setattr(disk.os, "fsync", refuses)
+    monkeypatch.setattr("os.fsync", refuses)
     made = artefacts.of("alice")
     made.write(ONE, NAME, NUMBERS)
     assert there(made) == []

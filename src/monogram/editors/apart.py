@@ -9,6 +9,7 @@ it takes a few of Newton's steps, and hangs on the set alone.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from torch import Tensor
 
@@ -43,10 +44,11 @@ def told_apart(
         if progress is not None:
             progress("telling preferences apart", one, len(parts))
         others = [i for i in order if i != one]
-
-        def fit(one: int = one, found: Tensors = found, others: Sequence[int] = others) -> Tensors:
-            beside = [clusters[i] for i in others]
-            return {**found, "detector": detect(clusters[one], beside=beside, start=found["detector"])}
-
-        told.append(once(keep, " ".join(names[i] for i in (one, *others)), fit))
+        name = " ".join(names[i] for i in (one, *others))
+        beside = [clusters[i] for i in others]
+        told.append(once(keep, name, partial(_against, detect, clusters[one], beside, found)))
     return told
+
+
+def _against(detect: Detect, cluster: Cluster, beside: Sequence[Cluster], found: Tensors) -> Tensors:
+    return {**found, "detector": detect(cluster, beside=beside, start=found["detector"])}

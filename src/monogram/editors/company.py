@@ -10,14 +10,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
 from torch import Tensor
 
 from monogram import tensors as disk
@@ -92,20 +90,16 @@ class Values:
         or found now and kept.
         """
         alone, clusters = replace(self, company=0, fast=True), examples(self.company)
-        path = self._path(alone, clusters)
-        kept = disk.load(path)
-        if kept is not None and set(kept[0]) == {"residuals"}:
-            return kept[0]["residuals"].to(self.model.device)
-        found: list[Tensor] = []
-        for cluster in clusters:
-            if progress is not None:
-                progress("finding what may stand beside", len(found), len(clusters))
-            found.append(alone.find(cluster).residual)
-        residuals = torch.stack(found)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with suppress(OSError, SafetensorError):  # a place that is read only
-            disk.save(path, {"residuals": residuals})
-        return residuals
+
+        def find() -> Tensor:
+            found: list[Tensor] = []
+            for cluster in clusters:
+                if progress is not None:
+                    progress("finding what may stand beside", len(found), len(clusters))
+                found.append(alone.find(cluster).residual)
+            return torch.stack(found)
+
+        return disk.once(self._path(alone, clusters), "residuals", find).to(self.model.device)
 
     def _path(self, alone: Values, clusters: Sequence[Cluster]) -> Path:
         names = (address(self.model, self.layer, c, alone.settings) for c in clusters)

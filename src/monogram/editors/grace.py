@@ -94,13 +94,13 @@ class Grace(ByFact[GraceConfig]):
 
     @property
     def _value(self) -> ValueConfig:
-        config, whole = self.config, (1.0, 1.0)
+        config = self.config
         return ValueConfig(
             config.steps,
             config.lr,
             relative=False,
             betas=(0.9, 0.999),
-            gates=whole,
+            gates=(1.0, 1.0),
             weight_decay=0.0,
             stop=config.stop,
         )

@@ -14,13 +14,12 @@ import hashlib
 import json
 from collections import defaultdict
 from collections.abc import Sequence
-from contextlib import suppress
+from functools import partial
 from itertools import takewhile
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from safetensors import SafetensorError
 from torch import Tensor
 
 from monogram import tensors as disk
@@ -146,14 +145,8 @@ def read_starts(
         return read_at(em, layer, rows, [-1] * len(rows), role=role, progress=progress)
     name = hashlib.sha256(json.dumps([em.digest, build(em), layer, role, rows]).encode()).hexdigest()
     path = kept_readings() / f"{name[:32]}.safetensors"
-    found = disk.load(path)
-    if found is not None and set(found[0]) == {"rows"}:
-        return found[0]["rows"].to(em.device)
-    read = read_at(em, layer, rows, [-1] * len(rows), role=role, progress=progress)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with suppress(OSError, SafetensorError):  # cleared just now, or a place that is read only
-        disk.save(path, {"rows": read})
-    return read
+    read = partial(read_at, em, layer, rows, [-1] * len(rows), role=role, progress=progress)
+    return disk.once(path, "rows", read).to(em.device)
 
 
 def read_phrasings(

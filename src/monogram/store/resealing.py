@@ -7,14 +7,12 @@ writes the rest anew: each file aside, whole or not at all, so a run that was en
 
 from __future__ import annotations
 
-import os
-import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from monogram.errors import DiskFullError, SealedError, StoreError
-from monogram.files import is_disk_full
+from monogram.errors import SealedError, StoreError
+from monogram.files import whole
 from monogram.peft_folder import WEIGHTS
 from monogram.store.store import Store
 
@@ -55,7 +53,9 @@ def reseal(store: Store, *, progress: Progress | None = None) -> Resealed:
             except StoreError as error:
                 raise SealedError(f"{path} cannot be opened. {error}") from error
             if closed is not None:
-                _replace(path, closed)
+                with whole(path) as work:
+                    work.touch(mode=path.stat().st_mode & 0o777)
+                    work.write_bytes(closed)
                 anew += 1
     return Resealed(anew, len(files) - anew)
 
@@ -69,22 +69,3 @@ def _sealable(store: Store) -> Iterator[tuple[Path, str]]:
     for path in sorted(store.artefacts.root.glob("*/*/*.safetensors")):
         if not path.name.startswith("."):
             yield path, path.name
-
-
-def _replace(path: Path, told: bytes) -> None:
-    work = path.with_name(f".{path.name}.{uuid.uuid4().hex[:12]}")
-    try:
-        work.touch(mode=path.stat().st_mode & 0o777)
-        with work.open("wb") as file:
-            file.write(told)
-            file.flush()
-            os.fsync(file.fileno())
-        work.replace(path)
-    except OSError as error:
-        if is_disk_full(error):
-            raise DiskFullError(
-                f"The disk filled up while {path} was sealed. Make room and try again."
-            ) from error
-        raise StoreError(f"{path} could not be sealed: {error.strerror}. It is as it was.") from error
-    finally:
-        work.unlink(missing_ok=True)
