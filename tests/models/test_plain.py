@@ -11,6 +11,7 @@ from monogram.errors import InputError
 from monogram.models.plain import Plain
 from monogram.models.trace import replaced
 from tests import tiny
+from tests.placed import placed
 
 PROMPTS = [[5, 6, 7, 8, 9, 10, 11, 12], [20, 21, 22], [40]]
 ANSWERS = [[13, 14], [23, 24, 25, 26], [41, 42, 43]]
@@ -29,7 +30,7 @@ def test_its_logits_are_those_of_each_row_alone(kind: str) -> None:
     gates = torch.tensor([1.0, 0.3, 0.0], dtype=torch.float64)
     plain = made(em)
     with torch.no_grad():
-        found = plain.logits(r, gates)
+        found = placed(plain, r, gates)
     near = 1e-10 if kind == "gpt2" else 1e-5  # the others take a softmax or a norm in float32
     for b, (prompt, answer) in enumerate(zip(PROMPTS, ANSWERS, strict=True)):
 
@@ -51,7 +52,7 @@ def test_eager_attention_in_float64_is_no_trouble(kind: str) -> None:
     r = torch.randn(em.width, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
     found, alone = r.clone().requires_grad_(), r.clone().requires_grad_()
     plain = made(em)
-    logits = plain.logits(found)
+    logits = placed(plain, found)
     cross_entropy(logits.flatten(0, 1), plain.labels.flatten(), reduction="sum").backward()
     for prompt, answer in zip(PROMPTS, ANSWERS, strict=True):
 
@@ -79,7 +80,7 @@ def test_without_a_residual_it_is_the_base_model() -> None:
     em = tiny.editable()
     plain = made(em)
     with torch.no_grad():
-        assert torch.equal(plain.logits(), plain.logits(torch.zeros(em.width, dtype=torch.float64)))
+        assert torch.equal(placed(plain), placed(plain, torch.zeros(em.width, dtype=torch.float64)))
     assert not em.module(em.names(1)["down"])._forward_hooks
 
 

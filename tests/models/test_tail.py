@@ -17,6 +17,7 @@ from monogram.models.layout import layout_of
 from monogram.models.plain import Plain
 from monogram.models.tail import Tail
 from tests import tiny
+from tests.placed import placed
 
 KINDS = (*tiny.TABLE, "stablelm")
 FLOAT32_SOFTMAX = ("gemma2", "gptj")
@@ -73,7 +74,7 @@ def both(model: Any, layer: int, prompts: Any = PROMPTS, answers: Any = ANSWERS)
     gates = GATES[: len(prompts)]
     fast, slow = a_residual(), a_residual()
     tail = tail_of(model, layer, prompts, answers)
-    logits = tail.logits(fast, gates)
+    logits = placed(tail, fast, gates)
     cross_entropy(logits.flatten(0, 1), tail.labels.flatten(), reduction="sum").backward()
     away, loss, largest = 0.0, torch.zeros((), dtype=torch.float64), 0.0
     for b, (prompt, answer) in enumerate(zip(prompts, answers, strict=True)):
@@ -130,16 +131,16 @@ def test_prompts_of_one_token_and_of_one_length(prompts: list[list[int]]) -> Non
 
 def test_a_pair_alone_gives_what_it_gives_among_others() -> None:
     model, residual = tiny.model("gemma3_text"), a_residual()
-    among = tail_of(model, 1).logits(residual, GATES)
+    among = placed(tail_of(model, 1), residual, GATES)
     for b in range(4):
-        alone = tail_of(model, 1, PROMPTS[b : b + 1], ANSWERS[b : b + 1]).logits(residual, GATES[b : b + 1])
+        alone = placed(tail_of(model, 1, PROMPTS[b : b + 1], ANSWERS[b : b + 1]), residual, GATES[b : b + 1])
         torch.testing.assert_close(among[b, : SAID[b]], alone[0], rtol=0, atol=1e-12)
 
 
 def test_every_row_can_have_a_residual_of_its_own() -> None:
     model = tiny.model()
     residuals = torch.stack([a_residual(seed) for seed in range(4)]).detach()
-    logits = tail_of(model, 1).logits(residuals)
+    logits = placed(tail_of(model, 1), residuals)
     for b in range(4):
         expected = plain(model, 1, PROMPTS[b], ANSWERS[b], residuals[b])
         torch.testing.assert_close(logits[b, : SAID[b]], expected, rtol=0, atol=1e-12)
@@ -148,9 +149,9 @@ def test_every_row_can_have_a_residual_of_its_own() -> None:
 def test_without_a_residual_it_is_the_base_model_and_asking_twice_changes_nothing() -> None:
     model = tiny.model("gemma2")
     tail = tail_of(model, 2)
-    first = tail.logits()
-    tail.logits(a_residual()).sum().backward()
-    assert torch.equal(first, tail.logits())
+    first = placed(tail)
+    placed(tail, a_residual()).sum().backward()
+    assert torch.equal(first, placed(tail))
     torch.testing.assert_close(first[2, :1], plain(model, 2, PROMPTS[2], ANSWERS[2], None), atol=1e-5, rtol=0)
 
 
@@ -162,7 +163,8 @@ def test_the_lookup_position_may_lie_inside_the_prompt(kind: str) -> None:
     said = [r + a for r, a in zip(rest, ANSWERS, strict=True)]
     context = [len(r) for r in rest]
     scored = tail_of(model, 1, PROMPTS, said, context=context)
-    logits, everything = scored.logits(residual), tail_of(model, 1, PROMPTS, said).logits(residual)
+    everything = placed(tail_of(model, 1, PROMPTS, said), residual)
+    logits = placed(scored, residual)
     assert logits.shape == everything.shape
     assert not logits[scored.labels == -100].any()
     for b, skip in enumerate(context):
@@ -184,7 +186,7 @@ def test_the_lookup_position_is_where_the_tail_says() -> None:
     model, seen = tiny.model(), []
     tail = tail_of(model, 1)
     handle = parts(model, 1)[1].register_forward_hook(lambda _m, _a, out: seen.append(out))
-    before, after = tail.logits(), tail.logits(a_residual())
+    before, after = placed(tail), placed(tail, a_residual())
     handle.remove()
     assert not torch.allclose(before[:, 0], after[:, 0])
     with torch.no_grad():
@@ -201,7 +203,7 @@ def test_the_model_is_as_it_was(kind: str) -> None:
     before = em.weights_digest()
     tail = tail_of(em.model, 2)
     assert hooks(em.model) == 0
-    tail.logits(a_residual()).sum().backward()
+    placed(tail, a_residual()).sum().backward()
     assert hooks(em.model) == 0
     assert own_forwards(em.model) == []
     assert em.weights_digest() == before
@@ -216,14 +218,14 @@ def test_the_model_is_as_it_was_after_a_failure() -> None:
 
     handle = model.lm_head.register_forward_pre_hook(broken)
     with pytest.raises(ZeroDivisionError):
-        tail.logits(a_residual())
+        placed(tail, a_residual())
     handle.remove()
     handle = model.model.layers[0].register_forward_pre_hook(broken)
     with pytest.raises(ZeroDivisionError):
         tail_of(model, 2)
     handle.remove()
     with pytest.raises(RuntimeError):
-        tail.logits(torch.zeros(7))
+        placed(tail, torch.zeros(7))
     assert hooks(model) == 0
     assert own_forwards(model) == []
 
@@ -232,7 +234,7 @@ def test_a_forward_that_another_library_put_there_is_put_back() -> None:
     model = tiny.model()
     layer = model.model.layers[0]
     layer.forward = own = layer.forward
-    tail_of(model, 2).logits()
+    placed(tail_of(model, 2))
     assert layer.__dict__["forward"] is own
 
 
@@ -241,7 +243,7 @@ def test_only_layers_from_the_edited_one_up_run() -> None:
     tail = tail_of(model, 2)
     for i, layer in enumerate(model.model.layers):
         layer.mlp.register_forward_hook(lambda _m, args, _o, i=i: ran.append((i, args[0].shape[1])))
-    tail.logits(a_residual())
+    placed(tail, a_residual())
     assert ran == [(2, 5)]
     ran.clear()
     tail_of(model, 2)
@@ -277,7 +279,8 @@ def test_some_tokens_logits_are_those_of_all_with_their_gradients(kind: str, way
     tail = way(model, layers, writer, 1, PROMPTS, ANSWERS)
     tokens = torch.tensor([7, 3, tiny.VOCAB - 1])
     some, every = a_residual(), a_residual()
-    few, all_of_them = tail.scored(some, GATES, tokens), tail.scored(every, GATES)[:, tokens]
+    gates = GATES[:, None]
+    few, all_of_them = tail.scored(gates * some, tokens), tail.scored(gates * every)[:, tokens]
     torch.testing.assert_close(few, all_of_them, rtol=1e-6, atol=1e-9)
     few.pow(2).sum().backward()
     all_of_them.pow(2).sum().backward()

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from monogram.models.pad import pad_right
-from monogram.models.tail import check_pairs, spread
+from monogram.models.tail import check_pairs
 
 
 class Plain:
@@ -52,9 +52,7 @@ class Plain:
         row, step = torch.nonzero(self.labels != -100, as_tuple=True)
         self._places = (row, self.at[row] + step)  # (N,) each: where the labels are predicted
 
-    def scored(
-        self, residual: Tensor | None = None, gates: Tensor | None = None, tokens: Tensor | None = None
-    ) -> Tensor:
+    def scored(self, residual: Tensor | None = None, tokens: Tensor | None = None) -> Tensor:
         """As `Tail.scored`; the head computes all of the vocabulary in any case."""
         rows = torch.arange(len(self.at), device=self.at.device)
 
@@ -62,8 +60,6 @@ class Plain:
             if residual is None:
                 return out
             each = residual.expand(len(out), -1)
-            if gates is not None:
-                each = each * gates.unsqueeze(-1)
             return out.index_put((rows, self.at), each.to(out.dtype), accumulate=True)
 
         def predicting(_module: nn.Module, args: tuple[Tensor, ...]) -> tuple[Tensor]:
@@ -73,7 +69,3 @@ class Plain:
         with self._writer.register_forward_hook(add), head.register_forward_pre_hook(predicting):
             logits: Tensor = self._hf(**self._inputs).logits
         return logits if tokens is None else logits[:, tokens]
-
-    def logits(self, residual: Tensor | None = None, gates: Tensor | None = None) -> Tensor:
-        """As `Tail.logits`."""
-        return spread(self.scored(residual, gates), self.labels)

@@ -31,9 +31,9 @@ class Tail:
     """The part of the forward pass of (prompt, answer) pairs that a residual at one layer can change.
 
     Attributes:
-        labels: (B, T) the answers' tokens, -100 where a row has none or the token is not scored; `logits`
+        labels: (B, T) the answers' tokens, -100 where a row has none or the token is not scored; `scored`
             predicts exactly these.
-        at: where the lookup position stands in what `writer` puts out during `logits`.
+        at: where the lookup position stands in what `writer` puts out during `scored`.
 
     Args:
         hf: a causal LM of `transformers`, in eval mode; its weights are never touched.
@@ -86,16 +86,13 @@ class Tail:
         }
         self._below = recorded(hf, layers, layer, {**self._inputs, "past_key_values": copied(self._cache)})
 
-    def scored(
-        self, residual: Tensor | None = None, gates: Tensor | None = None, tokens: Tensor | None = None
-    ) -> Tensor:
+    def scored(self, residual: Tensor | None = None, tokens: Tensor | None = None) -> Tensor:
         """Logits where there is a label, with `residual` added at the answer's start.
 
         The output head is half of the work, so it runs there alone.
 
         Args:
             residual: (d_out,) for all rows or (B, d_out); gradients flow into it. None: the base model.
-            gates: (B,) factors of the residual; 1 when left out.
             tokens: (V,) whose logits are wanted; all of the vocabulary's when left out.
 
         Returns:
@@ -107,8 +104,6 @@ class Tail:
             if residual is None:
                 return out
             rows = residual.expand(batch, -1) if residual.dim() == 1 else residual
-            if gates is not None:
-                rows = rows * gates.unsqueeze(-1)
             first = (out[:, 0] + rows.to(out.dtype)).unsqueeze(1)
             return torch.cat([first, out[:, 1:]], 1)
 
@@ -120,15 +115,6 @@ class Tail:
         ):
             logits: Tensor = self._hf(**self._inputs, past_key_values=copied(self._cache)).logits
         return logits
-
-    def logits(self, residual: Tensor | None = None, gates: Tensor | None = None) -> Tensor:
-        """`scored`, each at its answer's position: (B, T, vocabulary), zero where there is no label."""
-        return spread(self.scored(residual, gates), self.labels)
-
-
-def spread(scored: Tensor, labels: Tensor) -> Tensor:
-    """(N, vocabulary) to (B, T, vocabulary): each at its label's place, zero where there is none."""
-    return scored.new_zeros(*labels.shape, scored.shape[-1]).index_put((labels != -100,), scored)
 
 
 def check_pairs(
