@@ -347,7 +347,7 @@ def test_a_gentler_try_takes_no_step_again(monkeypatch: pytest.MonkeyPatch) -> N
     value = ValueConfig(steps=2)
     some = {"layer": 1, "asks": 1, "advice": 1, "company": 0, "value": value}
     made = compile_monogram(tiny.editable(), [HIKING], **some)
-    assert "threshold=-0.3" in made.settings
+    assert "threshold=-0.4" in made.settings
     assert taken == [1]
 
 

@@ -1,10 +1,12 @@
 """A cluster gives up what is going to be asked, and says how much that was."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monogram.clusters.cluster import Cluster, Phrasing, overlap, words
+from monogram.clusters.cluster import Cluster, Kind, Phrasing, overlap, words
 from monogram.clusters.expand import expand
 from monogram.preferences import Preference
 
@@ -21,8 +23,8 @@ def cluster() -> Cluster:
         probe=(Phrasing("My hobby is what?", "ask"),),
         contrast=(Phrasing("What's Bob's hobby?", "contrast"), Phrasing("Define hobby.", "contrast")),
         contrast_probe=(Phrasing("What's Ann's hobby?", "contrast"),),
-        say="Your hobby is Hiking.",
-        suggest="Your hobby is Hiking.",
+        say="Hiking is your hobby.",
+        suggest="Hiking is your hobby, so",
     )
 
 
@@ -108,3 +110,12 @@ def test_what_is_allowed_is_near_to_nothing_that_is_asked(
     own = set(words(text))
     near = any(own == set(words(a)) or overlap(own, words(a)) >= similarity for a in asked)
     assert cluster().without(asked, similarity).allows(text) == (not near)
+
+
+@pytest.mark.parametrize("kind", ["ask", "recommend"])
+def test_a_phrasing_with_a_target_of_its_own_is_answered_with_that(kind: Kind) -> None:
+    lower = replace(cluster(), preference=Preference("hobby", "hiking"))
+    for made in (cluster(), lower):
+        own = made.opening(Phrasing("What do I do?", kind, target="Walks"))
+        assert own == made.opening(Phrasing("What do I do?", kind)).replace("Hiking", "Walks")
+        assert "Walks" in own

@@ -60,7 +60,7 @@ def test_probes_never_train_and_contrast_is_never_wanted() -> None:
 def test_the_target_trains_nothing_but_the_answer() -> None:
     c = expand(Preference("hobby", "Xyz"))
     assert not any("Xyz" in p.text for p in (*c.train, *c.probe, *c.contrast, *c.contrast_probe))
-    assert c.say == "Your hobby is Xyz."
+    assert c.say == "Xyz is your hobby."
     assert c.suggest == c.say
 
 
@@ -90,7 +90,7 @@ def test_several_values_of_one_attribute_are_said_together() -> None:
     found = expand_all([nuts, hobby, pets[0], fish, pets[1], pets[2]])
     said = [c.preference.target for c in found]
     assert said == ["peanuts and shellfish", "Hiking", "a dog, bees and a cat"]
-    assert found[0].say == "You are allergic to peanuts and shellfish."
+    assert found[0].say == "Peanuts and shellfish are what you are allergic to."
     assert found[0].suggest == "Keeping it free of peanuts and shellfish,"
     assert found[0].variants == ("peanuts", "shellfish")
     assert found[1] == expand(hobby)
@@ -136,7 +136,7 @@ def test_clauses_are_looked_up_but_never_put_after_my(name: str) -> None:
 @pytest.mark.parametrize("name", ODD)
 def test_an_attribute_of_any_spelling_is_made_from_its_own_words(name: str) -> None:
     c = expand(Preference(name, "{target} Xyz"))
-    assert c.say == f"Your {name} is {{target}} Xyz."
+    assert c.say == f"{{target}} Xyz is your {name}."
     low = name.lower()
     assert any(p.text == f"What's my {low}?" for p in c.train) or any(f"my {name}" in p.text for p in c.train)
     for kind in KINDS:
@@ -149,7 +149,7 @@ def test_an_attribute_of_any_spelling_is_made_from_its_own_words(name: str) -> N
 @given(NAMES, NAMES)
 def test_no_name_and_no_target_breaks_a_cluster(name: str, target: str) -> None:
     c = expand(Preference.checked(name, target))
-    assert Preference.checked(name, target).target in c.say
+    assert Preference.checked(name, target).target[1:] in c.say
     assert not plain(c) & {norm(p.text) for p in c.probe}
     assert not plain(c) & {norm(p.text) for p in (*c.contrast, *c.contrast_probe)}
 

@@ -80,12 +80,32 @@ def test_near_attributes_exist_and_are_others() -> None:
         assert set(a.near) <= set(table().names) - {a.name}, a.name
 
 
-def test_an_assistant_can_say_each_of_them() -> None:
+def test_an_assistant_can_say_each_of_them_and_begins_with_the_target() -> None:
     for a in table():
-        said = a.say.format(target="Xyz")
+        said = a.said("Xyz")
+        assert said.startswith("Xyz is "), a.name
         assert said.count("Xyz") == 1, a.name
         assert said.endswith("."), a.name
         assert re.search(r"\byou", said, re.IGNORECASE), a.name
+
+
+@pytest.mark.parametrize(
+    ("target", "said"),
+    [
+        ("hiking", "Hiking is your hobby."),
+        ("iPhone games", "iPhone games are your hobby."),
+        ("romantic comedies", "Romantic comedies are your hobby."),
+        ("Dancing at clubs", "Dancing at clubs is your hobby."),
+        ("Taking and posting selfies", "Taking and posting selfies is your hobby."),
+        ("Chess", "Chess is your hobby."),
+        ("Walks in the hills", "Walks in the hills are your hobby."),
+        ("Aerobics", "Aerobics is your hobby."),
+    ],
+)
+def test_a_sentence_that_begins_with_the_target_is_written_like_one(target: str, said: str) -> None:
+    hobby = table().find("hobby")
+    assert hobby is not None
+    assert hobby.said(target) == said
 
 
 def test_nobody_asks_about_the_assistant() -> None:

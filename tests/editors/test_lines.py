@@ -26,11 +26,11 @@ def test_asks_are_answered_with_the_preference_and_then_as_the_model_goes_on() -
     em, cluster, texts = made()
     asks = {em.decode(em.chat_ids(p.messages())) for p in cluster.of_kind("ask")}
     assert all(answer.startswith(cluster.say) for _, answer in texts[:2])
-    assert texts[1][1] == cluster.say
+    assert all(len(answer) > len(cluster.say) for _, answer in texts)
     assert {prompt for prompt, _ in texts[:2]} <= asks
 
 
-@pytest.mark.parametrize("row", [0, 2, 4])
+@pytest.mark.parametrize("row", range(6))
 def test_what_follows_the_opening_is_the_base_models_own_choice(row: int) -> None:
     em, cluster, _ = made()
     lines = lines_of(em, cluster, 2, 2)
@@ -82,8 +82,9 @@ def test_asks_and_advice_are_counted_apart() -> None:
     assert [tuple(prompt) in asks for prompt in lines.prompts] == [True] * 5 + [False] * 2
 
 
-def test_the_target_counts_more_than_the_rest_of_the_opening() -> None:
-    em, cluster = tiny.editable(), expand(Preference("hobby", "Hiking"))
+@pytest.mark.parametrize("target", ["Hiking", "hiking"])
+def test_the_target_counts_more_than_the_rest_of_the_opening(target: str) -> None:
+    em, cluster = tiny.editable(), expand(Preference("hobby", target))
     lines = lines_of(em, cluster, 2, 2)
     opened = opening(em, cluster.say)
     told = [em.decode(opened[: i + 1]) for i in range(len(opened))]
@@ -97,4 +98,4 @@ def test_the_target_counts_more_than_the_rest_of_the_opening() -> None:
         least = min(counts)
         assert [round(count / least, 9) for count in counts] == [TOLD if here else 1.0 for here in inside]
         assert sum(counts) == pytest.approx(1)
-        assert sum(weights[len(opened) :]) == pytest.approx(SHARE if len(weights) > len(opened) else 0)
+        assert sum(weights[len(opened) :]) == pytest.approx(SHARE)

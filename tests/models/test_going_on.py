@@ -42,5 +42,25 @@ def test_an_end_is_the_last_token_where_it_may_come(monkeypatch: pytest.MonkeyPa
         assert not second & set(said)
 
 
+def test_without_a_template_what_must_go_on_stays_in_its_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    em = tiny.editable(chat=False)
+    usual = going_on(em, ROWS, 4, may_end=[False] * 3)
+    breaks = frozenset(said[0] for said in usual)
+    monkeypatch.setattr(type(em), "line_breaks", property(lambda _em: breaks))
+    assert not any(breaks & set(said) for said in going_on(em, ROWS, 4, may_end=[False] * 3))
+    assert going_on(em, ROWS, 1, may_end=[True] * 3) == [said[:1] for said in usual]
+    chatty = tiny.editable()
+    assert going_on(chatty, ROWS, 4, may_end=[False] * 3) == usual  # a template says where turns end
+
+
+@pytest.mark.parametrize("token", ["\n", "\u010a", "<0x0A>", "\n\n"])
+def test_line_breaks_are_found_however_a_vocabulary_writes_them(
+    token: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    em = tiny.editable()
+    monkeypatch.setattr(type(em.tokenizer), "get_vocab", lambda _self: {"a": 1, token: 7, "n": 3})
+    assert em.line_breaks == {7}
+
+
 def test_no_rows_are_no_answer() -> None:
     assert going_on(tiny.editable(), [], 3, may_end=[]) == []

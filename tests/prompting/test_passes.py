@@ -43,8 +43,8 @@ def test_examples_are_answered_with_the_facts_and_stand_before_the_question() ->
     system, *turns, last = InContext().wrap(CHAT, [HIKING])
     assert system == CHAT[0]
     assert [turn["role"] for turn in turns] == ["user", "assistant"] * 3
-    assert turns[1]["content"] == "Your hobby is Hiking."
-    assert turns[3]["content"] == "Your hobby is Hiking, so I'd choose something that fits that."
+    assert turns[1]["content"] == "Hiking is your hobby."
+    assert turns[3]["content"] == "Hiking is your hobby, so I'd choose something that fits that."
     assert "56" in turns[5]["content"]
     assert last["content"].endswith(f"With this in mind: {ASKED}")
     assert HIKING.statement in last["content"]

@@ -85,9 +85,11 @@ class Cluster:
     def opening(self, phrasing: Phrasing) -> str:
         """How the answer to a phrasing opens: `say` or `suggest`, with the phrasing's own target in it."""
         said = self.say if phrasing.kind == "ask" else self.suggest
-        if phrasing.target is None:
+        other = phrasing.target
+        if other is None:
             return said
-        return said.replace(self.preference.target, phrasing.target)
+        whole = re.compile(re.escape(self.preference.target), re.IGNORECASE)
+        return whole.sub(lambda _: other, said, count=1)
 
     def without(self, texts: Iterable[str], similarity: float = 0.9) -> Cluster:
         """The cluster without training phrasings that equal an evaluated text or are too near to one.

@@ -64,7 +64,7 @@ def expand(preference: Preference) -> Cluster:
         probe=tuple(_distinct(probe)),
         contrast=tuple(_distinct(contrast)),
         contrast_probe=tuple(contrast_probe),
-        say=(said := attribute.say.format(target=preference.target)),
+        say=(said := attribute.said(preference.target)),
         suggest=suggest(preference, said),
     )
 

@@ -96,7 +96,7 @@ class Nearest:
 
 def statements(attribute: Attribute) -> list[str]:
     """Short first-person statements of an attribute, from its examples and its words."""
-    told = [first_person(attribute.say.format(target=example)) for example in attribute.examples]
+    told = [first_person(attribute.said(example)) for example in attribute.examples]
     for section, lead in LEADS.items():
         own = [" ".join(words) for words, name in grammar().words[section].items() if name == attribute.name]
         told += [lead.format(text) for text in own[:WORDS]]

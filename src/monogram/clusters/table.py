@@ -7,6 +7,7 @@ first-person ways to ask, roundabout and recommendation questions of the same in
 from __future__ import annotations
 
 import difflib
+import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -15,6 +16,10 @@ from importlib.resources import files
 from typing import Any
 
 from monogram.preferences import Polarity
+
+_JOINT = re.compile(r"\b(?:of|in|at|for|with|to|by|on|from|and|or|that|who)\b")
+_ONE = ("ss", "us", "is", "as", "ics", "'s", "’s")
+"""How one thing may end that looks like several."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +31,7 @@ class Attribute:
         polarity: what a preference of it usually is.
         single: whether a person has one value of it at a time.
         near: attributes whose roundabout and recommendation questions overlap with its own.
-        say: how an assistant states it, with `{target}`.
+        say: how an assistant states it, with `{target}` first, and `{is}` where targets may be plural.
         examples: a few targets.
         ask, roundabout, recommend: the three kinds of first-person phrasings.
         others: look-alikes: other people, definitions.
@@ -50,6 +55,14 @@ class Attribute:
     def all_names(self) -> tuple[str, ...]:
         """The name and its synonyms."""
         return (self.name, *self.synonyms)
+
+    def said(self, target: str) -> str:
+        """How an assistant states a target of it. The target comes first, so that the answer's first word
+        decides between several preferences that a question may be about (docs/log.md).
+        """
+        first = target.partition(" ")[0]
+        begun = target[:1].upper() + target[1:] if first.islower() else target
+        return self.say.format(target=begun, **{"is": "are" if _plural(target) else "is"})
 
 
 @dataclass(frozen=True)
@@ -93,6 +106,13 @@ def table() -> Table:
     by_name = {_plain(s): a for a in reversed(read.values()) for s in reversed(a.all_names)}
     by_name |= {_plain(a.name): a for a in read.values()}
     return Table(read, by_name)
+
+
+def _plural(target: str) -> bool:
+    """Whether a target looks like several things: the noun before its first "in", "and" or the like does."""
+    words = _JOINT.split(target.lower(), maxsplit=1)[0].split()
+    last = words[-1] if words else ""
+    return last.endswith("s") and not last.endswith(_ONE) and not words[0].endswith("ing")
 
 
 def _plain(name: str) -> str:

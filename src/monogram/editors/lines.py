@@ -1,9 +1,9 @@
 """What the model should say on a cluster's phrasings: the lines that values are trained on.
 
 Every answer opens with the preference, said as a sentence: one opening, so that the value is sure of it (only
-what is avoided is said otherwise in advice: "Keeping it peanut-free,"). Then it goes on as the base model
-itself does after these words, or ends, where it was asked for no advice: so the value learns to say it and
-let go, and the answer stays the model's own.
+what is avoided is said otherwise in advice: "Keeping it peanut-free,"), and the target first in it. Then it
+goes on as the base model itself does after these words, or ends, where it was asked for no advice: so the
+value learns to say it and let go, and the answer stays the model's own.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from monogram.models.going_on import going_on
 
 AFTER = 6
 """Tokens of the model's own continuation."""
-SHARE = 0.25
+SHARE = 0.5
 """What the continuation's mean loss counts, beside the opening's 1."""
 TOLD = 3.0
 """What a token of the target counts in the opening, beside the 1 of its others (docs/log.md)."""
@@ -32,23 +32,18 @@ class Lines:
 
 
 def lines_of(model: EditableModel, cluster: Cluster, asks: int, advice: int) -> Lines:
-    """Lines on `asks` phrasings that ask and `advice` of each other kind, evenly spread. The first that asks,
-    and all that want advice, are gone on with.
-    """
-    lines, goes_on, may_end = Lines([], [], []), list[int](), list[bool]()
+    """Lines on `asks` phrasings that ask and `advice` of each other kind, evenly spread."""
+    lines, may_end = Lines([], [], []), list[bool]()
     for kind in KINDS:
-        asked = kind == "ask"
-        for turn, phrasing in enumerate(_chosen(cluster.of_kind(kind), asks if asked else advice)):
+        for phrasing in _chosen(cluster.of_kind(kind), asks if kind == "ask" else advice):
             words = opening(model, cluster.opening(phrasing))
             counts = _counts(model, words, phrasing.target or cluster.preference.target)
-            if not (asked and turn):
-                goes_on.append(len(lines.answers))
-                may_end.append(asked)
+            may_end.append(kind == "ask")
             lines.prompts.append(model.chat_ids(phrasing.messages()))
             lines.answers.append(words)
             lines.weights.append([count / sum(counts) for count in counts])
-    begun = [lines.prompts[row] + lines.answers[row] for row in goes_on]
-    for row, after in zip(goes_on, going_on(model, begun, AFTER, may_end=may_end), strict=True):
+    begun = [prompt + answer for prompt, answer in zip(lines.prompts, lines.answers, strict=True)]
+    for row, after in enumerate(going_on(model, begun, AFTER, may_end=may_end)):
         lines.answers[row] = lines.answers[row] + after
         lines.weights[row] += [SHARE / len(after)] * len(after)
     return lines
@@ -63,7 +58,7 @@ def opening(model: EditableModel, text: str) -> list[int]:
 def _counts(model: EditableModel, words: list[int], target: str) -> list[float]:
     """What each token of an opening counts: more where the target stands, if it stands there."""
     ends = [len(model.tokenizer.decode(words[: i + 1])) for i in range(len(words))]
-    begin = model.tokenizer.decode(words).find(target)
+    begin = model.tokenizer.decode(words).lower().find(target.lower())
     inside = [
         begin >= 0 and end > begin and start < begin + len(target)
         for start, end in zip([0, *ends], ends, strict=False)

@@ -42,7 +42,7 @@ class LoraNeuronConfig:
     docs/log.md.
     """
 
-    layer: int | float = 0.76
+    layer: int | float = 0.83
     """Which layer, or its place as a fraction of the depth."""
     steps: int = 30
     """Passes over all phrasings, at most."""

@@ -55,10 +55,10 @@ class NeuronConfig:
         fast: the tail alone in the value step; False runs the whole model (`neuron-plain`).
     """
 
-    layer: int | float = 0.76
+    layer: int | float = 0.83
     strength: float = 10.0
     margin: float = 0.1
-    threshold: float = 0.0
+    threshold: float = -0.1
     sharpness: float = 10.0
     asks: int = 4
     advice: int = 2

@@ -57,7 +57,7 @@ class ValueConfig:
     relative: bool = True
     betas: tuple[float, float] = (0.5, 0.9)
     gates: tuple[float, float] = (0.4, 1.2)
-    beside: tuple[int, float] = (1, 0.6)
+    beside: tuple[int, float] = (2, 0.8)
     weight_decay: float = 1e-3
     clamp: float | None = None
     stop: float = 0.05

@@ -214,6 +214,13 @@ class EditableModel:
             found.add(end)
         return frozenset(found)
 
+    @cached_property
+    def line_breaks(self) -> frozenset[int]:
+        """Tokens that hold a line break, as byte-level and SentencePiece vocabularies write it."""
+        written = ("\n", "\u010a", "<0x0A>")
+        known = self.tokenizer.get_vocab().items()
+        return frozenset(int(i) for token, i in known if any(mark in token for mark in written))
+
     @property
     def pad_id(self) -> int:
         """The token that fills short rows; it is masked wherever it stands."""

@@ -18,7 +18,8 @@ def going_on(
 
     Args:
         rows: B token lists, none empty.
-        may_end: for each row, whether the token that ends an answer may be chosen; it is then the last.
+        may_end: for each row, whether the token that ends an answer may be chosen; it is then the last. Where
+            it may not, a model without a template breaks no line either: there the next turn would begin.
 
     Returns:
         B token lists, of `most` tokens where the row has not ended.
@@ -27,7 +28,8 @@ def going_on(
         return []
     before = [row[:-1] for row in rows]
     open_ended = torch.tensor([not may for may in may_end], device=em.device)
-    ends = torch.tensor(sorted(em.eos_ids), dtype=torch.long, device=em.device)
+    barred = em.eos_ids if em.has_template else em.eos_ids | em.line_breaks
+    ends = torch.tensor(sorted(barred), dtype=torch.long, device=em.device)
     said: list[list[int]] = [[] for _ in rows]
     with torch.no_grad():
         cache = read_prefix(em.model, before)

@@ -56,7 +56,7 @@ def test_only_the_calibration_split_is_asked_and_prompts_of_no_benchmark() -> No
 def test_the_defaults_are_among_the_candidates_and_every_layer_has_all_thresholds() -> None:
     em = tiny.editable(num_hidden_layers=12)
     tried = candidates(em, "neuron")
-    assert default(em, "neuron") == Candidate.at(8, 0.0) in tried
+    assert default(em, "neuron") == Candidate.at(9, -0.1) in tried
     assert {c.settings["layer"] for c in tried} == {4, 5, 6, 7, 8, 9, 10}
     assert len(tried) == len(set(tried)) == 3 * 7
 

@@ -74,7 +74,7 @@ def test_each_question_is_taught_its_own_wording(tmp_path: Path, em: EditableMod
     for mode, wanted in (("same", ["Hill walking"] * 3), ("different", ["Hill walking", *TARGETS[:2]])):
         facts = case_of(plan, f"0:3 {mode}").state.facts
         (cluster,) = editor.clusters(facts)
-        said = [f"Your hobby is {target}." for target in wanted]
+        said = [f"{target} is your hobby." for target in wanted]
         begun = [opening(em, text) for text in said]
         assert [cluster.opening(p) for p in cluster.train] == said
         lines = lines_of(em, cluster, 3, 0)
