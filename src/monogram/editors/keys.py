@@ -14,7 +14,6 @@ import hashlib
 import json
 from collections import defaultdict
 from collections.abc import Sequence
-from functools import partial
 from itertools import takewhile
 from pathlib import Path
 from typing import Any, Literal
@@ -41,6 +40,15 @@ _PLACES: dict[Role, tuple[str, Side]] = {
 }
 """What is read for a role: a module's role in the layout (without a gate: "up"), and a side of it."""
 BATCH = 32
+SAMPLE = (
+    {"role": "system", "content": "Be brief."},
+    {"role": "user", "content": "What's on 7 May, and where?"},
+    {"role": "assistant", "content": "A *fair* in Łódź."},
+    {"role": "user", "content": "Whose idea was that?\nI'd go."},
+)
+"""Its tokens tell how conversations become tokens, which a model's digest does not say: what is kept is found
+by its words, since making tokens of two thousand conversations takes longer than reading the file.
+"""
 
 
 def read_at(
@@ -140,13 +148,16 @@ def read_starts(
     Returns:
         (n, width) for role "x", (n, d_ff) for role "key".
     """
-    rows = [em.chat_ids(c) for c in conversations]
-    if not keep:
+
+    def read() -> Tensor:
+        rows = [em.chat_ids(c) for c in conversations]
         return read_at(em, layer, rows, [-1] * len(rows), role=role, progress=progress)
-    name = hashlib.sha256(json.dumps([em.digest, build(em), layer, role, rows]).encode()).hexdigest()
-    path = kept_readings() / f"{name[:32]}.safetensors"
-    read = partial(read_at, em, layer, rows, [-1] * len(rows), role=role, progress=progress)
-    return disk.once(path, "rows", read).to(em.device)
+
+    if not keep:
+        return read()
+    about = [em.digest, build(em), layer, role, em.chat_ids(SAMPLE), list(conversations)]
+    name = hashlib.sha256(json.dumps(about).encode()).hexdigest()
+    return disk.once(kept_readings() / f"{name[:32]}.safetensors", "rows", read).to(em.device)
 
 
 def read_phrasings(

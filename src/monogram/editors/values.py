@@ -52,7 +52,7 @@ class ValueConfig:
         seed: of the gates.
     """
 
-    steps: int = 30
+    steps: int = 20
     lr: float = 3.0
     relative: bool = True
     betas: tuple[float, float] = (0.5, 0.9)
