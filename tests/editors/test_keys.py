@@ -148,7 +148,18 @@ def test_another_model_layer_role_build_or_list_is_read_for_itself(tmp_path: Pat
     read_starts(tiny.editable(), 1, CHATS[::-1], keep=True)
     with threads(2):  # other last bits
         read_starts(tiny.editable(), 1, CHATS, keep=True)
-    assert len(kept(tmp_path)) == 7
+    template = tiny.editable()
+    template.tokenizer.chat_template = tiny.TEMPLATE.replace("assistant", "helper")
+    read_starts(template, 1, CHATS, keep=True)
+    assert len(kept(tmp_path)) == 8
+
+
+def test_what_is_kept_is_found_without_making_tokens_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    first = read_starts(tiny.editable(), 1, CHATS, keep=True)
+    plain, made = EditableModel.chat_ids, list[object]()
+    monkeypatch.setattr(EditableModel, "chat_ids", lambda em, chat: made.append(chat) or plain(em, chat))
+    assert torch.equal(read_starts(tiny.editable(), 1, CHATS, keep=True), first)
+    assert made == [room.SAMPLE]
 
 
 @pytest.mark.parametrize("harm", ["cut", "flip", "empty", "other", "gone"])
