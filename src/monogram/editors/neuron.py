@@ -71,7 +71,7 @@ class Neuron:
     """One neuron for each preference; three rank-one changes of one layer."""
 
     name: ClassVar[str] = "neuron"
-    trials: ClassVar[Trials] = {"value.clamp": (2.0, 4.0), "value.steps": (60,)}
+    trials: ClassVar[Trials] = {"value.clamp": (2.0, 4.0), "value.steps": (40,)}
 
     def __init__(self, config: NeuronConfig | None = None, **settings: object) -> None:
         self.config = replace(config or NeuronConfig(), **settings)  # type: ignore[arg-type]

@@ -94,6 +94,22 @@ def test_what_is_held_stays_unless_it_is_led_and_what_failed_never_is_chosen(tmp
         search._best({usual: {}}, usual, tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("before", "after", "taken"),
+    [(0.02, 0.09, True), (0.02, 0.11, False), (0.3, 0.29, True), (0.3, 0.31, False)],
+)
+def test_more_recall_is_not_paid_for_with_drift(
+    before: float, after: float, taken: bool, tmp_path: Path
+) -> None:
+    usual, other = Candidate.at(2, 0.0), Candidate.at(1, 0.0)
+
+    def told(hits: int, drift: float) -> dict[str, Any]:
+        return {"score": rate(hits, 10).as_dict(), "drift": {"value": drift}}
+
+    measured = {other: told(9, after), usual: told(5, before)}
+    assert search._best(measured, usual, tmp_path) == (other if taken else usual)
+
+
 def test_the_defaults_are_always_measured() -> None:
     usual = Candidate.at(2, 0.0)
     heard = {Candidate.at(layer, 0.0): {"score": rate(9 - layer, 10)} for layer in (0, 1, 3, 4)}

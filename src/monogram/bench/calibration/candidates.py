@@ -31,6 +31,10 @@ DEPTHS = (0.4, 0.48, 0.56, 0.63, 0.71, 0.79, 0.87, 0.95)
 """Where layers are tried, as fractions of the depth; and the default one."""
 THRESHOLDS = (-0.15, 0.0, 0.15)
 """Added to the default one: below 0 fires less."""
+DRIFT = 0.1
+"""Mean KL at unrelated prompts, nats, that what is chosen may have; or as much as what it takes the place of.
+The headline counts whether the first word stays, and would pay for recall with everything else.
+"""
 LEAD = 0.02
 """By how much a candidate's headline must be better than that of what is held: less is chance."""
 

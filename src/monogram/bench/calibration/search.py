@@ -18,6 +18,7 @@ from typing import Any
 
 from monogram.bench.calibration import page
 from monogram.bench.calibration.candidates import (
+    DRIFT,
     LEAD,
     SPLIT,
     Candidate,
@@ -205,10 +206,18 @@ def _finalists(heard: Found, usual: Candidate) -> list[Candidate]:
 
 
 def _best(measured: Measured, held: Candidate, out: Path) -> Candidate:
-    """The one of the best score, the first of equals; what is held stays where nothing leads it by `LEAD`."""
-    scores = {c: told["score"]["value"] for c, told in measured.items() if told.get("score")}
-    scores = {c: value for c, value in scores.items() if value is not None}
+    """The one of the best score that drifts little enough, the first of equals; what is held stays where
+    nothing leads it by `LEAD`.
+    """
+    scores = {c: value for c, told in measured.items() if (value := _value(told, "score")) is not None}
     if not scores:
         raise InputError(f"No candidate could be measured; why stands in {out / 'summary.md'}.")
-    best = max(scores, key=lambda c: scores[c])
+    most = max(DRIFT, _value(measured.get(held, {}), "drift") or 0.0) if held in scores else float("inf")
+    gentle = [c for c in scores if (_value(measured[c], "drift") or 0.0) <= most]
+    best = max(gentle, key=lambda c: scores[c])
     return held if scores.get(held, -LEAD) + LEAD >= scores[best] else best
+
+
+def _value(told: Mapping[str, Any], metric: str) -> float | None:
+    """A figure of a summary, if it has one."""
+    return (told.get(metric) or {}).get("value")
