@@ -26,6 +26,7 @@ from monogram.editors.adapters import library, on
 from monogram.editors.base import Trials, chosen_layer
 from monogram.editors.lessons import Lesson, Still
 from monogram.editors.lines import lines_of
+from monogram.editors.neuron import NeuronConfig
 from monogram.editors.training import Pace, Trained, joined, train
 from monogram.editors.values import OnStep
 from monogram.models.editable import EditableModel
@@ -42,7 +43,7 @@ class LoraNeuronConfig:
     docs/log.md.
     """
 
-    layer: int | float = 0.83
+    layer: int | float = NeuronConfig.layer
     """Which layer, or its place as a fraction of the depth."""
     steps: int = 30
     """Passes over all phrasings, at most."""
@@ -50,9 +51,9 @@ class LoraNeuronConfig:
     """Adam's."""
     kl: float = 1.0
     """Weight of what shall stay."""
-    asks: int = 4
+    asks: int = NeuronConfig.asks
     """How many phrasings of each preference are trained on that ask,"""
-    advice: int = 2
+    advice: int = NeuronConfig.advice
     """and of each kind that wants advice."""
     still: int = 96
     """How many conversations shall stay, drawn from contrast, other attributes and unrelated prompts."""
