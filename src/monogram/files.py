@@ -48,8 +48,14 @@ def ledger_place(home: Path) -> Path | str:
     """Where the ledger of the people in ``home`` is: what ``$MONOGRAM_LEDGER`` says (a file, or a
     ``postgresql://`` URL), else a file in that folder.
     """
-    named = os.environ.get("MONOGRAM_LEDGER") or str(home / LEDGER)
-    return named if "://" in named else Path(named).expanduser().absolute()
+    return _place("MONOGRAM_LEDGER", home / LEDGER)
+
+
+def adapters_place(home: Path) -> Path | str:
+    """Where the adapters of the people in ``home`` are: what ``$MONOGRAM_ADAPTERS`` says (a folder, or a URL
+    that `fsspec` knows), else a folder in there.
+    """
+    return _place("MONOGRAM_ADAPTERS", home / "adapters")
 
 
 def stays_in_cache(chosen: Path | None = None) -> str:
@@ -170,6 +176,12 @@ def append_line(file: IO[bytes], path: Path, line: str) -> None:
                 f"The disk filled up while {path} was written. Make room and run it again."
             ) from error
         raise
+
+
+def _place(variable: str, otherwise: Path) -> Path | str:
+    """The path or URL that a variable of the environment says."""
+    named = os.environ.get(variable) or str(otherwise)
+    return named if "://" in named else Path(named).expanduser().absolute()
 
 
 def _rename(work: Path, target: Path, *, replace: bool) -> None:

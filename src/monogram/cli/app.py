@@ -63,8 +63,9 @@ def monogram(
     keeps the history), `verify` checks that all of it holds.
 
     People and models are kept under MONOGRAM_HOME; the ledger of what is true of whom may be elsewhere, with
-    MONOGRAM_LEDGER=postgresql://... or a file. Exit codes: 0; 1 for a failure that is explained; 2 for a
-    command that was not understood; 130 after Ctrl-C, which loses nothing that was finished.
+    MONOGRAM_LEDGER=postgresql://... or a file, and adapters with MONOGRAM_ADAPTERS=s3://... or a folder.
+    Exit codes: 0; 1 for a failure that is explained; 2 for a command that was not understood; 130 after
+    Ctrl-C, which loses nothing that was finished.
     """
     if context.invoked_subcommand is None:
         explained(welcome)()

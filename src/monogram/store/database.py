@@ -79,6 +79,14 @@ class Database(ABC):
         """What goes wrong inside becomes a LedgerError or a DiskFullError that a person can act on."""
 
     @abstractmethod
+    def alone(self) -> AbstractContextManager[None]:
+        """No other machine is inside for the length of a `with`.
+
+        Raises:
+            LedgerError: another one did not come to an end.
+        """
+
+    @abstractmethod
     def rewrite(self) -> None:
         """Write everything anew without anything that was deleted.
 

@@ -2,18 +2,25 @@
 
     <root>/<sha256 of the user's id, 32 digits>/<of base and delta, 16 digits>/     a plain PEFT folder
 
-A user's id never becomes part of a path. A folder appears whole or not at all.
+A user's id never becomes part of a path. A folder appears whole or not at all. Here they are on a disk;
+`remote` keeps them elsewhere.
 """
 
+from __future__ import annotations
+
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
 from monogram.delta import Delta, load_adapter, save_adapter
 from monogram.errors import AdapterError, AdapterFileError, StoreError
+from monogram.files import whole
+from monogram.peft_folder import WEIGHTS
 from monogram.preferences import check_user
 from monogram.seal import Seal
 from monogram.store.trouble import remove
@@ -24,7 +31,50 @@ LOCK = "lock"
 
 def shelf_of(root: Path, user: str) -> Path:
     """A person's folder below ``root``, named by a hash of the id."""
-    return root / hashlib.sha256(check_user(user).encode()).hexdigest()[:32]
+    return root / shelf_name(user)
+
+
+def shelf_name(user: str) -> str:
+    """What a person's folder is called."""
+    return hashlib.sha256(check_user(user).encode()).hexdigest()[:32]
+
+
+def folder_name(base_digest: str, delta: Delta) -> str:
+    """What the folder of a delta for a base model is called."""
+    return hashlib.sha256(f"{base_digest} {delta.digest}".encode()).hexdigest()[:16]
+
+
+@contextmanager
+def alone(lock: Path) -> Iterator[None]:
+    """No other process or thread of this machine holds ``lock`` for the length of a ``with``.
+
+    Raises:
+        StoreError: another one did not let go of it for a minute.
+    """
+    lock.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    try:
+        with FileLock(lock, timeout=WAIT_SECONDS):
+            yield
+    except Timeout:
+        raise StoreError(
+            f"Another process has been writing for {WAIT_SECONDS} s ({lock}). Try again."
+        ) from None
+
+
+@dataclass(frozen=True)
+class Sealable:
+    """A file that a key seals: its name for people, the place its seal is bound to, and how it is read and
+    written (whole, or not at all)."""
+
+    name: str
+    place: str
+    read: Callable[[], bytes]
+    write: Callable[[bytes], object]
+
+    @classmethod
+    def on_disk(cls, path: Path, place: str) -> Sealable:
+        """A file at ``path``; a full disk is a DiskFullError, and leaves it as it was."""
+        return cls(str(path), place, path.read_bytes, partial(_rewrite, path))
 
 
 class AdapterFolders:
@@ -42,15 +92,16 @@ class AdapterFolders:
     def locked(self) -> Iterator[None]:
         """Nobody else saves or sweeps folders for the length of a ``with``. One lock: a file for each person
         would tell of them after they are gone."""
-        self.root.mkdir(parents=True, exist_ok=True, mode=0o700)
-        lock = self.root / LOCK
-        try:
-            with FileLock(lock, timeout=WAIT_SECONDS):
-                yield
-        except Timeout:
-            raise StoreError(
-                f"Another process has been writing for {WAIT_SECONDS} s ({lock}). Try again."
-            ) from None
+        with alone(self.root / LOCK):
+            yield
+
+    def there(self) -> bool:
+        """Whether anything was ever kept."""
+        return self.root.exists()
+
+    def where(self, user: str, name: str) -> Path:
+        """A folder of a person's."""
+        return self.shelf(user) / name
 
     def save(
         self, user: str, delta: Delta, *, base_name: str, base_digest: str, fan_in_fan_out: bool = False
@@ -63,8 +114,8 @@ class AdapterFolders:
         Raises:
             DiskFullError, AdapterFileError: it could not be written; nothing is left behind.
         """
-        name = hashlib.sha256(f"{base_digest} {delta.digest}".encode()).hexdigest()[:16]
-        folder = self.shelf(user) / name
+        name = folder_name(base_digest, delta)
+        folder = self.where(user, name)
         if folder.exists():
             try:
                 if load_adapter(folder, base_digest=base_digest, seal=self._seal).digest == delta.digest:
@@ -88,7 +139,7 @@ class AdapterFolders:
             AdapterFileError: its files were cut off or changed.
             BaseMismatchError: it was made for another base model.
         """
-        folder = self.shelf(user) / name
+        folder = self.where(user, name)
         if not folder.exists():
             return None
         delta = load_adapter(folder, base_digest=base_digest, seal=self._seal)
@@ -109,6 +160,17 @@ class AdapterFolders:
         found = shelf.iterdir() if shelf.is_dir() else ()
         return _removed(left for left in found if left.name not in kept)
 
+    def sweep_strangers(self, users: Iterable[str]) -> tuple[Path, ...]:
+        """See `sweep_strangers`."""
+        return sweep_strangers(self.root, users)
+
+    def sealable(self) -> Iterator[Sealable]:
+        """Each adapter's weights; what a killed run left of writing them is removed."""
+        for path in sorted(self.root.glob(f"*/*/.{WEIGHTS}.*")):
+            path.unlink(missing_ok=True)
+        for path in sorted(self.root.glob(f"*/*/{WEIGHTS}")):
+            yield Sealable.on_disk(path, f"{path.parent.parent.name}/{path.parent.name}")
+
 
 def sweep_strangers(root: Path, users: Iterable[str]) -> tuple[Path, ...]:
     """Remove what is below ``root`` of everybody but ``users``, older versions' locks too. Needs the lock.
@@ -121,6 +183,12 @@ def sweep_strangers(root: Path, users: Iterable[str]) -> tuple[Path, ...]:
     """
     known = {LOCK, *(shelf_of(root, user).name for user in users)}
     return _removed(left for left in (root.iterdir() if root.is_dir() else ()) if left.name not in known)
+
+
+def _rewrite(path: Path, told: bytes) -> None:
+    with whole(path) as work:
+        work.touch(mode=path.stat().st_mode & 0o777)
+        work.write_bytes(told)
 
 
 def _removed(paths: Iterable[Path]) -> tuple[Path, ...]:

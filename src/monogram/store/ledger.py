@@ -6,6 +6,7 @@ it, models or torch.
 """
 
 from collections.abc import Collection, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -165,6 +166,14 @@ class Ledger:
         if finished:
             with self._database.write() as session:
                 session.execute(delete(ErasureRow).where(ErasureRow.id.in_(finished)))
+
+    def alone(self) -> AbstractContextManager[None]:
+        """What machines that share the ledger do one after the other, beside its rows.
+
+        Raises:
+            LedgerError: another one did not come to an end.
+        """
+        return self._database.alone()
 
     def faults(self) -> tuple[str, ...]:
         """What is wrong with the place itself; nothing, for a good one."""

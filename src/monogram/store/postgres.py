@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 from sqlalchemy import Engine, create_engine, inspect, make_url, text
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
@@ -21,6 +21,8 @@ from monogram.store.tables import Base
 
 LOCK = int.from_bytes(b"monogram", "big")
 """The key of the advisory lock that a writer holds."""
+FOLDERS = int.from_bytes(b"adapters", "big")
+"""That of the one which whoever writes or sweeps adapter folders holds."""
 BUSY, FULL = "55P03", "53100"
 """SQLSTATE of a lock that was not had in time, and of a full disk (PostgreSQL's appendix A)."""
 
@@ -72,6 +74,16 @@ class PostgresDatabase(database.Database):
             raise LedgerError(
                 f"The ledger {self.name} is damaged ({_line(error)}). Put back a copy of it."
             ) from error
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """By an advisory lock of its own, that ends with the process, too."""
+        with ExitStack() as held:
+            with self.explained():
+                connection = held.enter_context(self._engine.connect())
+                connection.execute(text(f"SET LOCAL lock_timeout = {_patience()}"))
+                connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": FOLDERS})
+            yield
 
     def rewrite(self) -> None:
         """The tables' files anew."""

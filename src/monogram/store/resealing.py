@@ -9,11 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 from monogram.errors import SealedError, StoreError
-from monogram.files import whole
-from monogram.peft_folder import WEIGHTS
+from monogram.store.folder import Sealable
 from monogram.store.store import Store
 
 Progress = Callable[[str, int, int], None]
@@ -40,32 +38,26 @@ def reseal(store: Store, *, progress: Progress | None = None) -> Resealed:
         raise StoreError(
             "There is no key. Let MONOGRAM_KEY_FILE name a file: the new key in line 1, older ones below."
         )
-    with store.adapters.locked():
-        files = list(_sealable(store))
+    with store.locked():
+        files = [*store.adapters.sealable(), *_artefacts(store)]
         anew = 0
-        for done, (path, place) in enumerate(files):
+        for done, file in enumerate(files):
             if progress is not None:
                 progress("sealing", done, len(files))
             try:
-                closed = store.seal.renewed(path.read_bytes(), place)
+                closed = store.seal.renewed(file.read(), file.place)
             except FileNotFoundError:  # an artefact that somebody took out just now
                 continue
             except StoreError as error:
-                raise SealedError(f"{path} cannot be opened. {error}") from error
+                raise SealedError(f"{file.name} cannot be opened. {error}") from error
             if closed is not None:
-                with whole(path) as work:
-                    work.touch(mode=path.stat().st_mode & 0o777)
-                    work.write_bytes(closed)
+                file.write(closed)
                 anew += 1
     return Resealed(anew, len(files) - anew)
 
 
-def _sealable(store: Store) -> Iterator[tuple[Path, str]]:
-    """Each file that a key seals, with the place it is bound to; what a killed run left is removed."""
-    for path in sorted(store.adapters.root.glob(f"*/*/.{WEIGHTS}.*")):
-        path.unlink(missing_ok=True)
-    for path in sorted(store.adapters.root.glob(f"*/*/{WEIGHTS}")):
-        yield path, f"{path.parent.parent.name}/{path.parent.name}"
+def _artefacts(store: Store) -> Iterator[Sealable]:
+    """Each artefact; what a killed run left of writing one is no artefact."""
     for path in sorted(store.artefacts.root.glob("*/*/*.safetensors")):
         if not path.name.startswith("."):
-            yield path, path.name
+            yield Sealable.on_disk(path, path.name)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +46,10 @@ class SqliteDatabase(database.Database):
 
     def explained(self) -> AbstractContextManager[None]:
         return explained(self.path)
+
+    def alone(self) -> AbstractContextManager[None]:
+        """A file has one machine."""
+        return nullcontext()
 
     def rewrite(self) -> None:
         """The file anew, and the write-ahead log empty."""

@@ -1,7 +1,7 @@
 """The store: the ledger and the adapter folders, changed together by one verb.
 
     <home>/ledger.sqlite3       what is true of whom, and every version; or where $MONOGRAM_LEDGER says
-    <home>/adapters/            the versions' adapters
+    <home>/adapters/            the versions' adapters; or where $MONOGRAM_ADAPTERS says
     <home>/artefacts/           what was costly to find for a person's clusters: a cache, no part of the verb
 
 A folder is written first and the ledger last: a process that is killed between leaves the old version
@@ -14,19 +14,19 @@ import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, fields
-from itertools import chain
 from pathlib import Path
 from typing import Any, Protocol
 
 from monogram.clusters.expand import expand_all
 from monogram.delta import Delta
 from monogram.errors import AdapterFileError, MonogramError, SealedError
-from monogram.files import ledger_place, people_home
+from monogram.files import adapters_place, ledger_place, people_home
 from monogram.preferences import Preference
 from monogram.seal import Seal
 from monogram.store.artefacts import Artefacts
 from monogram.store.folder import AdapterFolders, sweep_strangers
 from monogram.store.ledger import Draft, Kind, Ledger, Version
+from monogram.store.remote import RemoteFolders
 from monogram.store.trouble import of_disk
 
 
@@ -80,6 +80,7 @@ class Store:
     """What is kept under ``home``, by default where `people_home` says. The first change makes the files.
 
     Raises:
+        InputError: no file system takes the URL that ``$MONOGRAM_ADAPTERS`` says.
         StoreError: the key that ``$MONOGRAM_KEY_FILE`` names cannot be used (`seal`).
     """
 
@@ -87,7 +88,7 @@ class Store:
         self.home = people_home(home)
         self.ledger = Ledger(ledger_place(self.home))
         self.seal = Seal.found()
-        self.adapters = AdapterFolders(self.home / "adapters", self.seal)
+        self.adapters = self._folders()
         self.artefacts = Artefacts(self.home / "artefacts", self.seal)
 
     def commit(
@@ -168,19 +169,19 @@ class Store:
             self.sweep({user for user in pending.values() if user is not None})
             self.ledger.rewrite(pending)
 
-    def sweep(self, users: Collection[str]) -> tuple[Path, ...]:
+    def sweep(self, users: Collection[str]) -> tuple[Path | str, ...]:
         """Remove what nobody speaks of: of these people, and of those that the ledger does not know.
 
         Returns:
             What was removed.
         """
-        if not (self.adapters.root.exists() or self.artefacts.root.exists()):
+        if not (self.adapters.there() or self.artefacts.root.exists()):
             return ()
-        with self._locked():
+        with self.locked():
             gone = [path for user in users for path in self._tidied(user)]
             known = self.ledger.users()
-            strangers = (sweep_strangers(root, known) for root in (self.adapters.root, self.artefacts.root))
-            return (*gone, *chain.from_iterable(strangers))
+            kept = self.adapters.sweep_strangers(known)
+            return (*gone, *kept, *sweep_strangers(self.artefacts.root, known))
 
     def delta(self, user: str, version: Version) -> Delta | None:
         """The delta of one of a person's versions; None when its folder is gone.
@@ -199,7 +200,7 @@ class Store:
         except SealedError:
             raise
         except AdapterFileError as error:
-            folder = self.adapters.shelf(user) / version.folder
+            folder = self.adapters.where(user, version.folder)
             found = re.sub(r" Export \w+( \w+)? again\.$", "", str(error))  # advice for exported folders
             raise AdapterFileError(
                 f"The adapter of version {version.number} of {user!r} is damaged: {found} "
@@ -209,7 +210,7 @@ class Store:
     @contextmanager
     def _changing(self, user: str) -> Iterator[None]:
         """Nobody else changes folders; afterwards those go that the ledger does not speak of."""
-        with self._locked():
+        with self.locked():
             self.ledger.folders(user)  # a ledger that cannot be read stops everything here
             try:
                 yield
@@ -221,14 +222,25 @@ class Store:
                 self.adapters.sweep(user, self.ledger.folders(user))
 
     @contextmanager
-    def _locked(self) -> Iterator[None]:
+    def locked(self) -> Iterator[None]:
+        """Nobody else saves or sweeps folders, on this machine or on another one of the ledger's.
+
+        Raises:
+            StoreError: somebody else did not come to an end.
+        """
         try:
-            with self.adapters.locked():
+            with self.adapters.locked(), self.ledger.alone():
                 yield
         except OSError as error:
             raise of_disk(self.home, error) from error
 
-    def _tidied(self, user: str) -> tuple[Path, ...]:
+    def _folders(self) -> AdapterFolders | RemoteFolders:
+        place = adapters_place(self.home)
+        if isinstance(place, Path):
+            return AdapterFolders(place, self.seal)
+        return RemoteFolders(place, self.home, self.seal)
+
+    def _tidied(self, user: str) -> tuple[Path | str, ...]:
         gone = self.adapters.sweep(user, self.ledger.folders(user))
         present = expand_all(self.ledger.present(user))
         self.artefacts.of(user).only(cluster.preference.digest for cluster in present)
