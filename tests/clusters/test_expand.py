@@ -94,6 +94,9 @@ def test_several_values_of_one_attribute_are_said_together() -> None:
     assert found[0].suggest == "Keeping it free of peanuts and shellfish,"
     assert found[0].variants == ("peanuts", "shellfish")
     assert found[1] == expand(hobby)
+    assert (
+        expand_all([Preference("pet", "cat"), Preference("pet", "dog")])[0].say == "Cat and dog are your pet."
+    )
     apart = [Preference("drink", "tea"), Preference("drink", "wine", polarity="avoids")]
     assert [c.preference.target for c in expand_all(apart)] == ["tea", "wine"]  # never as one
     assert expand_all([]) == []

@@ -43,8 +43,12 @@ TOWARDS = ("about", "at", "by", "for", "from", "in", "near", "of", "on", "than",
 """Words after which "you" is "me"."""
 
 
-def expand(preference: Preference) -> Cluster:
-    """A cluster from the attribute table, or from the attribute's own words where the table has none."""
+def expand(preference: Preference, *, several: bool = False) -> Cluster:
+    """A cluster from the attribute table, or from the attribute's own words where the table has none.
+
+    Args:
+        several: whether its target is several values in one.
+    """
     attribute = table().find(preference.attribute) or made_up(preference.attribute, preference.polarity)
     names = _names(attribute, preference.attribute)
     kinds: dict[Kind, tuple[str, ...]] = {
@@ -64,7 +68,7 @@ def expand(preference: Preference) -> Cluster:
         probe=tuple(_distinct(probe)),
         contrast=tuple(_distinct(contrast)),
         contrast_probe=tuple(contrast_probe),
-        say=(said := attribute.said(preference.target)),
+        say=(said := attribute.said(preference.target, several=several)),
         suggest=suggest(preference, said),
     )
 
@@ -89,7 +93,8 @@ def _of_values(together: Iterable[Preference]) -> Cluster:
         return expand(values[0])
     targets = [p.target for p in values]
     joined = f"{', '.join(targets[:-1])} and {targets[-1]}"
-    return replace(expand(replace(values[0], target=joined, statement="")), variants=tuple(targets))
+    whole = expand(replace(values[0], target=joined, statement=""), several=True)
+    return replace(whole, variants=tuple(targets))
 
 
 def expand_from_lists(

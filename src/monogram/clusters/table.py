@@ -56,13 +56,13 @@ class Attribute:
         """The name and its synonyms."""
         return (self.name, *self.synonyms)
 
-    def said(self, target: str) -> str:
-        """How an assistant states a target of it. The target comes first, so that the answer's first word
-        decides between several preferences that a question may be about (docs/log.md).
+    def said(self, target: str, *, several: bool = False) -> str:
+        """How an assistant states a target of it, or `several` of them in one. The target is first, so that
+        the answer's first word decides between preferences that a question may be about (docs/log.md).
         """
         first = target.partition(" ")[0]
         begun = target[:1].upper() + target[1:] if first.islower() else target
-        return self.say.format(target=begun, **{"is": "are" if _plural(target) else "is"})
+        return self.say.format(target=begun, **{"is": "are" if several or _plural(target) else "is"})
 
 
 @dataclass(frozen=True)
