@@ -8,6 +8,7 @@ import torch
 
 from monogram.errors import EditRefusedError, InputError, UnknownNameError
 from monogram.people import Person, Personalizer
+from monogram.preferences import Preference
 from monogram.undo import erase
 from tests import tiny
 from tests.compiled import Compiler
@@ -139,6 +140,21 @@ def test_a_present_one_is_erased_and_the_rest_is_as_if_it_had_never_been(
     bob.add(attribute="location", target="Boston")
     assert alice.delta() == bob.delta()
     assert traces(people.store.home, "a cat") == []
+
+
+def test_of_two_with_one_target_the_other_one_stays(people: Personalizer) -> None:
+    dora = people.user("dora")
+    dora.add(attribute="color", target="Orange")
+    dora.add(attribute="drink", target="Orange")
+    dora.add(attribute="drink", target="oranges")  # the same in other words: known
+    (drink,) = [p for p in dora.list() if p.attribute == "drink"]
+    erased = dora.erase(drink)
+    assert erased.preferences == (drink,)
+    assert erased.versions == (2,)
+    assert [(p.attribute, p.target) for p in dora.list()] == [("color", "Orange")]
+    assert dora.erase("orange").preferences == (Preference("color", "Orange"),)
+    with pytest.raises(UnknownNameError, match="drink: Orange"):
+        dora.erase(drink)
 
 
 def test_an_attribute_means_all_its_values(alice: Person, people: Personalizer, compiler: Compiler) -> None:

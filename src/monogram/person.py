@@ -137,8 +137,12 @@ class Person:
         """
         return rollback(self.keeping, version)
 
-    def erase(self, attribute_or_target: str) -> Erased:
+    def erase(self, attribute_or_target: str | Preference) -> Erased:
         """Take preferences out for good, past ones too: text, caches, every version that held one.
+
+        Args:
+            attribute_or_target: an attribute, with all its values; a target, whatever it is said of; or one
+                preference, where another one has the same target.
 
         Raises:
             UnknownNameError: there never was such a preference, or no such person.

@@ -58,14 +58,14 @@ def rollback(keeping: Keeping, number: int | None = None) -> Change:
     return keeping.change(steps, wanted, head, restored=old.number)
 
 
-def erase(store: Store, user: str, what: str, keeping: Callable[[], Keeping]) -> Erased:
+def erase(store: Store, user: str, what: str | Preference, keeping: Callable[[], Keeping]) -> Erased:
     """Take preferences out for good: text, digests, artefacts, every version that held one.
 
     First a version without them lands, in the same transaction their rows go; then folders, caches and the
     file's old pages are cleared. A process that is killed meanwhile is finished by the next one.
 
     Args:
-        what: an attribute (all its values, past ones too), or a target.
+        what: an attribute (all its values, past ones too), or a target; or one preference.
         keeping: called where something has to be compiled: where one is present, and others stay.
 
     Raises:

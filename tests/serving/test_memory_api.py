@@ -139,6 +139,19 @@ def test_erased_is_gone_for_good_and_so_is_a_person(server: Server, people: Pers
     call(server, "GET", "memories", 404, params={"user_id": "alice"})
 
 
+def test_what_has_the_same_target_outlives_an_erasure(server: Server) -> None:
+    for attribute in ("color", "drink"):
+        add(server, attribute=attribute, target="Orange")
+    told = {"user_id": "alice"}
+    found = {
+        m["metadata"]["attribute"]: m["id"] for m in call(server, "GET", "memories", params=told)["results"]
+    }
+    gone = call(server, "DELETE", f"memories/{found['drink']}", 202, params={**told, "erase": True})
+    done(server, gone)
+    (left,) = call(server, "GET", "memories", params=told)["results"]
+    assert left["id"] == found["color"]
+
+
 def test_a_profile_is_exported(server: Server) -> None:
     add(server, messages="I love hiking.")
     text = httpx2.get(f"{server.url}/v1/memories/export", params={"user_id": "alice"}).text

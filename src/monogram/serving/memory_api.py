@@ -171,7 +171,7 @@ def delete(asks: Asks, memory_id: str, user_id: Whose, erase: bool = False) -> d
     def gone(person: Person) -> Change | None:
         if not erase:
             return _swap(person, old, [])
-        done = person.erase(old.target)
+        done = person.erase(old)
         return Change(removed=done.preferences, version=done.version)
 
     return _begun(asks, person.name, gone, [old])

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from monogram.clusters.group import meant
+from monogram.clusters.group import meaning, meant, reads_same
 from monogram.clusters.table import table
 from monogram.errors import InputError, unknown
 from monogram.preferences import Preference
@@ -40,14 +40,27 @@ def to_restore(ledger: Ledger, user: str, number: int | None = None) -> Version:
     raise InputError(f"There is nothing to go back to: {user!r} has had no other preferences before.")
 
 
-def to_erase(ledger: Ledger, user: str, what: str) -> tuple[tuple[Preference, ...], tuple[Preference, ...]]:
+def to_erase(
+    ledger: Ledger, user: str, what: str | Preference
+) -> tuple[tuple[Preference, ...], tuple[Preference, ...]]:
     """The preferences that are meant, present and past ones, and the present ones that would be left.
+
+    Args:
+        what: an attribute or a target; or one preference, that which says it of another attribute stays.
 
     Raises:
         UnknownNameError: there never was such a preference.
     """
     events = ledger.history(user)
-    gone = meant(table(), user, ever(events), what)
+    known = ever(events)
+    if isinstance(what, Preference):
+        own = meaning(table(), what.attribute)
+        about = (p for p in known if meaning(table(), p.attribute) == own)
+        gone = tuple(p for p in about if reads_same(p.target, what.target))
+        if not gone:
+            raise unknown(f"preference of {user!r}", f"{what.attribute}: {what.target}", ())
+    else:
+        gone = meant(table(), user, known, what)
     return gone, tuple(p for p in set_at(events) if p not in gone)
 
 
