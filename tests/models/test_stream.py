@@ -39,8 +39,8 @@ def test_every_turn_is_what_generate_gives(kind: str) -> None:
     assert em.weights_digest() == before
 
 
-@pytest.mark.parametrize(("kind", "kept"), [("llama", True), ("gpt2", True), ("gemma3_text", False)])
-def test_only_what_is_new_is_run_where_the_cache_can_be_cut_back(kind: str, kept: bool) -> None:
+@pytest.mark.parametrize("kind", KINDS)
+def test_only_what_is_new_is_run(kind: str) -> None:
     em = tiny.editable(kind)
     stream, chat, delta = Stream(em), list[dict[str, str]](), delta_for(em, 1)
     ran: list[int] = []
@@ -53,7 +53,7 @@ def test_only_what_is_new_is_run_where_the_cache_can_be_cut_back(kind: str, kept
         answer = "".join(stream.answer(chat, delta=delta, max_new_tokens=5))
         assert ran[before] == len(em.chat_ids(chat)) - stream.reused
         chat.append({"role": "assistant", "content": answer})
-    assert (stream.reused > len(em.chat_ids(chat[:1]))) == kept
+    assert stream.reused > len(em.chat_ids(chat[:1]))
 
 
 def test_another_delta_is_computed_from_the_start() -> None:

@@ -9,7 +9,8 @@ import torch
 
 from monogram.errors import BusyError, InputError
 from monogram.models.attach import attach
-from monogram.models.generate import generate
+from monogram.models.generate import answer_text, generate
+from monogram.serving.batch import Batch, Row
 from monogram.serving.engine import Engine, Piece, twin
 from monogram.serving.sampling import Sampling
 from tests import tiny
@@ -88,6 +89,31 @@ def test_rows_come_and_go_while_others_are_written(em: Any) -> None:
     for (_, last), longest in zip(told, limits, strict=True):
         assert last.tokens <= longest
         assert (last.reason == "length") == (last.tokens == longest)
+
+
+def test_who_comes_later_joins_who_is_being_written(em: Any) -> None:
+    owners = [delta_for(em, 1), delta_for(em, 2), None]
+    alone = [
+        generate(em, [t], deltas=[o], max_new_tokens=24)[0] for t, o in zip(ASKED[:3], owners, strict=True)
+    ]
+    rows = [Row(em.chat_ids(t), o, GREEDY) for t, o in zip(ASKED[:3], owners, strict=True)]
+    made: dict[int, list[int]] = {id(row): [] for row in rows}
+    batch = Batch.begin(em, rows[:1])
+    for later in rows[1:]:
+        for row, token in zip(batch.rows, batch.tokens, strict=True):
+            made[id(row)].append(token)
+        batch.step()
+        batch.close()
+        batch.join(Batch.begin(em, [later]))
+    assert batch.rows == rows
+    for _ in range(24):
+        for row, token in zip(batch.rows, batch.tokens, strict=True):
+            made[id(row)].append(token)
+        batch.step()
+    batch.close()
+    said = [made[id(row)] for row in rows]
+    ended = [ids[: next((n for n, i in enumerate(ids[:24]) if i in em.eos_ids), 24)] for ids in said]
+    assert [answer_text(em, ids) for ids in ended] == alone
 
 
 def test_one_more_than_may_wait_is_refused_and_a_long_prompt_explained() -> None:

@@ -1,8 +1,8 @@
 """One conversation, token by token: pieces of an answer as they come, keys and values kept between turns.
 
-What was computed for a turn is used again in the next one as far as the tokens and the delta are the same,
-and where the model's cache can be cut back to there; else the prompt is run anew. So an answer never depends
-on what was asked before it, beyond rounding, and joined pieces are what `generate` gives.
+What was computed for a turn is used again in the next one as far as the tokens and the delta are the same.
+So an answer never depends on what was asked before it, beyond rounding, and joined pieces are what `generate`
+gives.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ from itertools import takewhile
 
 import torch
 from transformers import DynamicCache
-from transformers.cache_utils import DynamicLayer
 
 from monogram.delta import Delta
 from monogram.errors import InputError
@@ -85,8 +84,8 @@ class Stream:
         owner = delta.digest if delta is not None else ""
         same = len(list(takewhile(lambda pair: pair[0] == pair[1], zip(self._seen, ids[:-1], strict=False))))
         surplus = len(self._seen) - same
-        if self._cache is None or owner != self._owner or (surplus and not plain_cache(self._cache)):
-            self._cache, same = DynamicCache(config=self.em.model.config), 0
+        if self._cache is None or owner != self._owner:
+            self._cache, same = DynamicCache(), 0  # without the model's config, it forgets nothing
         elif surplus:
             self._cache.crop(-surplus)
         self._seen, self._owner, self.reused = list(ids[:same]), owner, same
@@ -111,11 +110,6 @@ class Stream:
         self._cache = cache
         self._seen += ids
         return int(logits[0, -1].argmax())
-
-
-def plain_cache(cache: DynamicCache) -> bool:
-    """Whether tokens can be taken off the end: not where a layer only keeps a window of them."""
-    return all(type(layer) is DynamicLayer for layer in cache.layers)
 
 
 def settled(em: EditableModel, made: Sequence[int]) -> str:

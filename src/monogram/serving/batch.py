@@ -20,7 +20,6 @@ from transformers import DynamicCache
 from monogram.models.attach import attach
 from monogram.models.editable import EditableModel
 from monogram.models.pad import pad_left
-from monogram.models.stream import plain_cache
 from monogram.patch import Attachable
 from monogram.serving.sampling import Sampling, choose, generator
 
@@ -63,15 +62,11 @@ class Batch:
     def begin(cls, em: EditableModel, rows: Sequence[Row]) -> Batch:
         """Read the prompts and choose the first token of each row. Nothing else may be on the model."""
         ids, mask = (t.to(em.device) for t in pad_left([row.ids for row in rows], em.pad_id))
-        batch = cls(em, rows, DynamicCache(config=em.model.config), mask, [])
+        cache = DynamicCache()  # made without the model's config, it forgets nothing, so others can join
+        batch = cls(em, rows, cache, mask, [])
         with attach(em, [row.owner for row in rows]):
             batch.tokens = batch._run(ids, (mask.cumsum(-1) - 1).clamp(min=0))
         return batch
-
-    @property
-    def open(self) -> bool:
-        """Whether rows can join: not where a layer keeps only a window of what was said."""
-        return plain_cache(self._cache)
 
     def step(self) -> list[int]:
         """The next token of each row."""
@@ -92,7 +87,7 @@ class Batch:
         self.rows, self.tokens = [self.rows[p] for p in places], [self.tokens[p] for p in places]
         self._cache.batch_select_indices(chosen)
         self._mask = self._mask[chosen]
-        if places and self.open:
+        if places:
             self._trim()
 
     def join(self, other: Batch) -> None:

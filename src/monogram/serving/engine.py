@@ -165,8 +165,6 @@ class Engine:
 
     def _admitted(self) -> list[Job]:
         """Who is let in now: the first that wait, while there is room for rows and their prompts' tokens."""
-        if self._batch is not None and not self._batch.open:
-            return []
         found: list[Job] = []
         tokens = 0
         while self._waiting and len(self._running) + len(found) < self.rows:
