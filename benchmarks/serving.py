@@ -4,9 +4,10 @@
     python benchmarks/serving.py together --home HOME    64 at once: the same answers as alone? how fast?
     python benchmarks/serving.py many --home HOME        10,000 people, 64 in memory: errors, memory, waits
     python benchmarks/serving.py growth --home HOME      0, 10, 50 preferences, beside as many in the prompt
+    python benchmarks/serving.py shared --home HOME      what a common system prompt costs, and would, shared
 
-Each starts a server of its own (`monogram serve`), asks it with OpenAI's client, prints a table and, with
---out, appends a line of JSON. What is compared is compared in one run, turn and turn about.
+Each but the last starts a server of its own (`monogram serve`) and asks it with OpenAI's client. Each prints
+a table and, with --out, appends a line of JSON. What is compared is compared in one run, turn and turn about.
 """
 
 from __future__ import annotations
@@ -19,19 +20,22 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Annotated, Any
 
 import torch
 import typer
 from openai import AsyncOpenAI
+from transformers import DynamicCache
 
 import monogram
 from monogram.delta import Delta
+from monogram.models.attach import attach
+from monogram.models.below import answered, recorded
 from monogram.people import Personalizer
 from monogram.preferences import Preference
 
@@ -56,6 +60,7 @@ QUESTIONS = (
     "What pet do I have?",
     "Where do I live?",
 )
+COMMON = "You are the helpful assistant of a large company, and you answer politely and briefly. "
 MESSAGE = "Tell me at length what I could do on a free afternoon."
 app = typer.Typer(help=__doc__, pretty_exceptions_enable=False, add_completion=False)
 Home = Annotated[Path, typer.Option(help="A folder of the benchmark's own; models are fetched into it.")]
@@ -200,6 +205,44 @@ def growth(home: Home, model: Model = "smollm2", requests: int = 200, out: Out =
     _tell("growth", figures, out)
 
 
+@app.command()
+def shared(home: Home, model: Model = "smollm2", turns: int = 30, out: Out = None) -> None:
+    """Read prompts with a common system prompt: whole; and as if everybody shared what is below the edit.
+
+    Keys and values below the edited layer are the same for everybody. With those of a common system prompt
+    kept, a new person's first token would take the question through all layers, and the system prompt through
+    those from the edited one on. No server does that yet; here both parts are run by themselves.
+    """
+    base = _loaded(home, model)
+    em, delta = base.model, base.user("real-0").delta()
+    layer = min(int(part) for name in delta.factors for part in name.split(".") if part.isdigit())
+    layers: Any = em.module(em.layout.layers)
+    figures: dict[str, Any] = {"edited layer": layer, "of": len(layers)}
+    for times in (2, 8, 24):
+        system = {"role": "system", "content": COMMON * times}
+        row, other = (em.chat_ids([system, {"role": "user", "content": text}]) for text in (MESSAGE, "?"))
+        same = next(n for n, (one, two) in enumerate(zip(row, other, strict=False)) if one != two)
+        ids = torch.tensor([row], device=em.device)
+        common, rest = ids[:, :same], ids[:, same:]
+        found: list[tuple[float, float]] = []
+        with torch.no_grad(), attach(em, delta):
+            known = recorded(em.model, layers, layer, {"input_ids": common})
+            for _ in range(turns):
+                cache = DynamicCache()
+                em.model.base_model(common, past_key_values=cache)
+                full = _seconds(partial(em.model, ids, logits_to_keep=1))
+                less = _seconds(partial(em.model, rest, past_key_values=cache, logits_to_keep=1))
+                with answered(layers, layer, known):
+                    less += _seconds(partial(em.model.base_model, common))
+                found.append((full, less))
+        figures[f"{ids.shape[1]} tokens, {common.shape[1]} of them common"] = {
+            "whole, seconds": _median([full for full, _ in found]),
+            "shared below, seconds": _median([less for _, less in found]),
+            "ratio": _median([less / full for full, less in found]),
+        }
+    _tell("shared", figures, out)
+
+
 @dataclass(frozen=True)
 class Answer:
     """What came, and when."""
@@ -293,8 +336,6 @@ async def _all(asks: Sequence[Any]) -> list[Answer]:
 
 def _gap(home: Path, model: str, user: str, text: str, one: str, other: str) -> float:
     """How far apart the two likeliest logits are where two answers part."""
-    from monogram.models.attach import attach
-
     base = _loaded(home, model)
     a, b = (base.model.tokenizer(said, add_special_tokens=False).input_ids for said in (one, other))
     alike = next((n for n, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), min(len(a), len(b)))
@@ -307,6 +348,12 @@ def _gap(home: Path, model: str, user: str, text: str, one: str, other: str) -> 
 @cache
 def _loaded(home: Path, model: str) -> Personalizer:
     return monogram.load(model, home=home)
+
+
+def _seconds(run: Callable[[], Any]) -> float:
+    begun = time.perf_counter()
+    run()
+    return time.perf_counter() - begun
 
 
 def _median(values: Sequence[float]) -> float:
