@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+from html import escape
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -149,6 +150,18 @@ def test_examples_are_of_both_kinds_and_stand_in_the_order_of_the_headline(made:
         r"^\*\*(\w+): went (\w+)\*\*", text.partition("### direct")[2].partition("###")[0], re.MULTILINE
     )
     assert told == [("none", "wrong"), ("shift", "wrong"), ("hostile", "well")]
+
+
+def test_without_texts_no_question_and_no_answer_is_quoted(made: Path, tmp_path: Path) -> None:
+    rows = [json.loads(line) for line in (made / "raw.jsonl").read_text(encoding="utf-8").splitlines()]
+    quoted = {row[part] for row in rows for part in ("question", "answer") if len(row.get(part) or "") > 8}
+    there = [(made / name).read_text(encoding="utf-8") for name in ("report.html", "report.md")]
+    assert len(quoted) > 10
+    assert all(any(text in page or escape(text) in page for text in quoted) for page in there)
+    for file in write([made], tmp_path / "plain", texts=False):
+        page = file.read_text(encoding="utf-8")
+        assert "score" in page
+        assert not [text for text in quoted if text in page or escape(text) in page]
 
 
 def test_the_same_raw_outputs_make_the_same_report(made: Path, tmp_path: Path) -> None:

@@ -119,9 +119,9 @@ def found(record: Mapping[str, Any]) -> str:
     return f"{calibrated.table(record)}\n\n{calibrated.said(record)}"
 
 
-def report(places: Sequence[Path], out: Path | None = None) -> list[Path]:
+def report(places: Sequence[Path], out: Path | None = None, *, texts: bool = True) -> list[Path]:
     """Write the report of runs; see `report.page.write`."""
-    return page.write(places, out)
+    return page.write(places, out, texts=texts)
 
 
 def judging(place: Path, model: str) -> rescore.Bill:

@@ -34,6 +34,13 @@ def report(
             help="Folder for report.html and report.md (default: the first DIR).", show_default=False
         ),
     ] = None,
+    texts: Annotated[
+        bool,
+        typer.Option(
+            "--texts/--no-texts",
+            help="Quote questions and answers as examples; not, where the data may not be passed on.",
+        ),
+    ] = True,
     as_json: Json = False,
 ) -> None:
     """Make a page that people can read of a run: report.html (nothing from outside), report.md.
@@ -43,7 +50,7 @@ def report(
     Example: `monogram bench report out/first`
     """
     with waiting("Reading raw outputs"):
-        files = the_door().report(runs, out)
+        files = the_door().report(runs, out, texts=texts)
     if as_json:
         emit({"files": [str(file) for file in files]})
     else:

@@ -23,13 +23,20 @@ NAMES = ("report.html", "report.md")
 SPECIAL = re.compile(r"([\\`*_\[\]<>#|])")
 
 
-def write(places: Sequence[Path], out: Path | None = None, first: Sequence[Section] = ()) -> list[Path]:
+def write(
+    places: Sequence[Path],
+    out: Path | None = None,
+    first: Sequence[Section] = (),
+    *,
+    texts: bool = True,
+) -> list[Path]:
     """Write the report of one run, or of several side by side.
 
     Args:
         places: folders of runs; a folder with several models' stands for these.
         out: folder to write to; the first of the places by default.
         first: sections to stand before the report's own.
+        texts: whether questions and answers are quoted, as examples.
 
     Returns:
         The files.
@@ -42,21 +49,21 @@ def write(places: Sequence[Path], out: Path | None = None, first: Sequence[Secti
     runs = read(places)
     folder = places[0] if out is None else out
     folder.mkdir(parents=True, exist_ok=True)
-    told = {"title": title(runs), "lead": lead(runs), "sections": [*first, *sections(runs)]}
+    told = {"title": title(runs), "lead": lead(runs), "sections": [*first, *sections(runs, texts=texts)]}
     for name in NAMES:
         write_text(folder / name, _rendered(name, told))
     return [folder / name for name in NAMES]
 
 
-def sections(runs: Sequence[Run]) -> Iterator[Section]:
-    """All parts of a report that the runs have something for."""
+def sections(runs: Sequence[Run], *, texts: bool = True) -> Iterator[Section]:
+    """All parts of a report that the runs have something for; without `texts`, none that quotes."""
     every = entries(runs)
     for part in (standing.headline, standing.frontier, standing.gates):
         yield from part(every)
     for part in (growing.retention, growing.sizes, growing.multiturn, growing.cost, growing.capability):
         yield from part(every)
     yield from standing.forms(every)
-    if drawn := examples(every):
+    if texts and (drawn := examples(every)):
         yield Section("examples", "Examples", (RULE,), examples=drawn)
     yield from grounds.agreement(every)
     yield from standing.everything(every)
