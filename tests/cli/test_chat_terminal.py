@@ -104,7 +104,7 @@ def test_ctrl_c_at_the_prompt_drops_the_line_first(folder: str, tmp_path: Path) 
 
 @pytest.mark.parametrize(
     ("line", "added"),
-    [("/add hoby Hiking", "+ hoby: Hiking"), ("/add I love pottery.", "+ art and crafts: pottery")],
+    [("/add hoby Hiking", "+ hoby: Hiking"), ("/add I love pottery.", "+ hobby: pottery")],
 )
 def test_what_was_not_said_plainly_is_asked_about(folder: str, tmp_path: Path, line: str, added: str) -> None:
     with chat(folder, tmp_path, "--max-new-tokens", "4") as seen:
