@@ -10,6 +10,7 @@ from monogram.bench.calibration import search
 from monogram.bench.calibration.candidates import Candidate
 from monogram.bench.calibration.search import calibrate
 from monogram.bench.intervals import rate
+from monogram.bench.raw import RawLog
 from monogram.bench.session import MADE
 from monogram.editors.chosen import chosen, editor_for
 from monogram.editors.memit import Memit
@@ -69,7 +70,7 @@ def test_what_is_found_is_kept_used_and_shown(tmp_path: Path) -> None:
     }
     assert len(measured) == 3 + sum(map(len, Neuron.trials.values()))
     assert json.dumps(found["defaults"]) in measured
-    assert measured[json.dumps(found["settings"])] >= max(measured.values()) - search.LEAD
+    assert measured[json.dumps(found["settings"])] >= measured[json.dumps(found["defaults"])]
     kept = json.loads(Path(found["kept"]).read_text(encoding="utf-8"))
     assert kept == {name: value for name, value in found.items() if name not in ("kept", "page")}
     config = editor_for(em, "neuron").config
@@ -85,13 +86,27 @@ def test_what_is_held_stays_unless_it_is_led_and_what_failed_never_is_chosen(tmp
     def told(hits: int) -> dict[str, Any]:
         return {"score": rate(hits, 10).as_dict()}
 
-    assert search._best({other: told(5), usual: told(5)}, usual, tmp_path) == usual
-    close = {other: {"score": rate(51, 100).as_dict()}, usual: told(5)}
-    assert search._best(close, usual, tmp_path) == usual
-    assert search._best({other: told(6), usual: told(5)}, usual, tmp_path) == other
-    assert search._best({other: told(1), usual: {}}, usual, tmp_path) == other
+    def best(measured: dict[Candidate, Any], *, sure: bool = True) -> Candidate:
+        return search._best(measured, usual, tmp_path, lambda *_: sure)
+
+    assert best({other: told(5), usual: told(5)}) == usual
+    assert best({other: told(6), usual: told(5)}, sure=False) == usual
+    assert best({other: told(6), usual: told(5)}) == other
+    assert best({other: told(1), usual: {}}, sure=False) == other
     with pytest.raises(InputError, match=r"summary\.md"):
-        search._best({usual: {}}, usual, tmp_path)
+        best({usual: {}})
+
+
+@pytest.mark.parametrize(("lost", "sure"), [(0, True), (1, True), (2, False)])
+def test_a_lead_that_a_few_items_more_would_undo_is_none(tmp_path: Path, lost: int, sure: bool) -> None:
+    one, other = Candidate.at(1, 0.0), Candidate.at(2, 0.0)
+    with RawLog(tmp_path / "raw.jsonl") as log:
+        for item in range(10):
+            for candidate, good in ((one, item >= lost), (other, 2 <= item < 5 or item < lost)):
+                told = {"method": candidate.called("neuron"), "seed": 0, "task": "upqa", "kind": "direct"}
+                log.append({**told, "item": str(item), "scores": {"direct": good}})
+    assert search._leads("neuron", tmp_path, one, other) == sure
+    assert not search._leads("neuron", tmp_path, other, one)
 
 
 @pytest.mark.parametrize(
@@ -107,7 +122,7 @@ def test_more_recall_is_not_paid_for_with_drift(
         return {"score": rate(hits, 10).as_dict(), "drift": {"value": drift}}
 
     measured = {other: told(9, after), usual: told(5, before)}
-    assert search._best(measured, usual, tmp_path) == (other if taken else usual)
+    assert search._best(measured, usual, tmp_path, lambda *_: True) == (other if taken else usual)
 
 
 def test_the_defaults_are_always_measured() -> None:
@@ -150,6 +165,7 @@ def test_settings_are_tried_one_after_the_other_from_the_best_so_far(
         return {name: {"score": rate(5 + hits, 10).as_dict()} for name, hits in wins.items()}
 
     monkeypatch.setattr(search, "run", measured)
+    monkeypatch.setattr(search, "_leads", lambda *_: True)
     monkeypatch.setattr(search.page, "write", lambda record, out: [out / "report.html"])
     monkeypatch.setattr(Rome, "trials", {"layer": (0.3, 0.5), "clamp": (1.0,), "steps": (3, 4)})
     em = tiny.editable()

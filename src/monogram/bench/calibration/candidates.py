@@ -35,8 +35,10 @@ DRIFT = 0.1
 """Mean KL at unrelated prompts, nats, that what is chosen may have; or as much as what it takes the place of.
 The headline counts whether the first word stays, and would pay for recall with everything else.
 """
-LEAD = 0.02
-"""By how much a candidate's headline must be better than that of what is held: less is chance."""
+SURE = 0.95
+"""Share of the paired bootstrap's draws in which a candidate's headline must be better than that of what is
+held: less is chance.
+"""
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from monogram.bench.calibration.candidates import DRIFT, LEAD, shown
+from monogram.bench.calibration.candidates import DRIFT, SURE, shown
 from monogram.bench.intervals import Figure
 from monogram.bench.report import charts
 from monogram.bench.report import page as report
@@ -29,8 +29,8 @@ GATES = (
 ANSWERS = (
     "Answers are written with the defaults (and the best of the best layers, where gates told them), then "
     "with other values of one setting after the other, each beside what was best so far, which stays unless "
-    f"the score is better by {LEAD} and the drift at most {DRIFT} nats, or what it was. With so few "
-    "items a difference may be chance: mind the intervals."
+    f"the score is better in {SURE:.0%} of the paired bootstrap's draws and the drift at most {DRIFT} nats, "
+    "or what it was. With so few items a difference may be chance all the same: mind the intervals."
 )
 
 

@@ -12,15 +12,16 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from monogram.bench.calibration import page
 from monogram.bench.calibration.candidates import (
     DRIFT,
-    LEAD,
     SPLIT,
+    SURE,
     Candidate,
     candidates,
     default,
@@ -31,6 +32,9 @@ from monogram.bench.calibration.scan import figures, ranked, scan
 from monogram.bench.intervals import Figure
 from monogram.bench.manifest import code_digests, write_json
 from monogram.bench.methods import Edited, Method
+from monogram.bench.raw import RawLog
+from monogram.bench.report.ahead import difference
+from monogram.bench.report.runs import RAW
 from monogram.bench.runner import run
 from monogram.bench.session import Progress, Settings
 from monogram.editors import chosen
@@ -110,10 +114,11 @@ def calibrate(
         measured.update({c: summary.get(c.called(name), {}) for c in every})
 
     measure(_finalists(heard, usual))
-    best = _best(measured, usual, out)
+    sure = partial(_leads, name, out)
+    best = _best(measured, usual, out, sure)
     for setting, values in _trials(made).items():
         measure(others(name, best, setting, values))
-        best = _best(measured, best, out)
+        best = _best(measured, best, out, sure)
     record = {
         "model": model.name,
         "digest": model.digest,
@@ -205,17 +210,29 @@ def _finalists(heard: Found, usual: Candidate) -> list[Candidate]:
     return best if usual in best else [*best[: FINALISTS - 1], usual]
 
 
-def _best(measured: Measured, held: Candidate, out: Path) -> Candidate:
+def _best(
+    measured: Measured, held: Candidate, out: Path, sure: Callable[[Candidate, Candidate], bool]
+) -> Candidate:
     """The one of the best score that drifts little enough, the first of equals; what is held stays where
-    nothing leads it by `LEAD`.
+    nothing is `sure` to lead it.
     """
     scores = {c: value for c, told in measured.items() if (value := _value(told, "score")) is not None}
     if not scores:
         raise InputError(f"No candidate could be measured; why stands in {out / 'summary.md'}.")
     most = max(DRIFT, _value(measured.get(held, {}), "drift") or 0.0) if held in scores else float("inf")
     gentle = [c for c in scores if (_value(measured[c], "drift") or 0.0) <= most]
-    best = max(gentle, key=lambda c: scores[c])
-    return held if scores.get(held, -LEAD) + LEAD >= scores[best] else best
+    if held not in scores:
+        return max(gentle, key=lambda c: scores[c])
+    leads = [c for c in gentle if scores[c] > scores[held] and sure(c, held)]
+    return max(leads, key=lambda c: scores[c], default=held)
+
+
+def _leads(name: str, out: Path, one: Candidate, other: Candidate) -> bool:
+    """Whether one's answers lead another's by more than chance: in `SURE` of the paired bootstrap's draws."""
+    asked = [row for row in RawLog.read(out / RAW).records.values() if "scores" in row and "why" not in row]
+    first, second = ([row for row in asked if row["method"] == c.called(name)] for c in (one, other))
+    found = difference(first, second)
+    return found is not None and float((found[1] > 0).mean()) >= SURE
 
 
 def _value(told: Mapping[str, Any], metric: str) -> float | None:

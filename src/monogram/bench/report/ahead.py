@@ -10,6 +10,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import permutations
 
+import numpy as np
+from numpy.typing import NDArray
+
 from monogram.bench import comparison, intervals
 from monogram.bench.comparison import Paired
 from monogram.bench.headline import HEADLINE, TASKS, UNWANTED, by_item, drawn_scores
@@ -74,15 +77,21 @@ def _difference(first: Entry, second: Entry) -> tuple[float, float, float] | Non
     """Of the scores on the items that both were asked about, every draw of the same items."""
     if "score" not in first.figures or "score" not in second.figures:
         return None
-    rows = {row["item"] for row in _headline(first)} & {row["item"] for row in _headline(second)}
-    told = [
-        drawn_scores(by_item([row for row in _headline(entry) if row["item"] in rows]), first.run.seed)
-        for entry in (first, second)
-    ]
+    found = difference(first.rows, second.rows, first.run.seed)
+    return None if found is None else (found[0], *intervals.percentiles(found[1]))
+
+
+def difference(
+    first: Sequence[Record], second: Sequence[Record], seed: int = 0
+) -> tuple[float, NDArray[np.float64]] | None:
+    """By how much one score is above another on the items that both have rows of, and in each draw of these
+    items; None where one has no score.
+    """
+    kept = [[row for row in rows if row["task"] in TASKS] for rows in (first, second)]
+    both = set.intersection(*({row["item"] for row in rows} for rows in kept))
+    told = [drawn_scores(by_item([row for row in rows if row["item"] in both]), seed) for rows in kept]
     (value, drawn), (base, others) = told
-    if value is None or base is None:
-        return None
-    return value - base, *intervals.percentiles(drawn - others)
+    return None if value is None or base is None else (value - base, drawn - others)
 
 
 def _headline(entry: Entry) -> list[Record]:
