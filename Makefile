@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install model demo test check docs bench serve clean
+.PHONY: help install model demo engines test check docs bench serve clean
 
 help: ## this list
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 10
@@ -27,6 +27,14 @@ model: $(STAMP) ## fetch the embedded model (93 MB) when it is not there
 
 demo: $(STAMP) ## the main job, side by side: the base model and the personalised one
 	@$(BIN)/monogram demo $(ARGS)
+
+engines: .engines/vllm/.installed .engines/ray/.installed .engines/llamacpp/.installed ## what tests run for real: vLLM, Ray, llama.cpp
+
+.engines/%/.installed: tests/engines/%.sh constraints.txt
+	@echo "Installing $* into .engines/$* (a few minutes) ..."
+	@rm -rf .engines/$* && $(PYTHON) -m venv .engines/$*
+	@bash tests/engines/$*.sh .engines/$*/bin/python
+	@touch $@
 
 test: model ## the tests, one process for each core; ARGS="-m 'not slow'" for the quick ones
 	@$(BIN)/monogram model pull minilm
@@ -48,5 +56,5 @@ serve: model ## everybody on the embedded model over HTTP, at http://127.0.0.1:8
 	@$(BIN)/monogram serve $(ARGS)
 
 clean: ## remove .venv and what the tools leave (models stay in MONOGRAM_HOME)
-	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage
+	rm -rf $(VENV) .engines build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
