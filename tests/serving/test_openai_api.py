@@ -157,6 +157,6 @@ def test_who_hangs_up_makes_room(people: Personalizer) -> None:
         with httpx2.stream("POST", f"{server.url}/v1/chat/completions", json=body, timeout=30) as answer:
             next(answer.iter_lines())
         deadline = time.time() + 20
-        while server.service.engine.load.running and time.time() < deadline:
+        while server.service.answers.load.running and time.time() < deadline:
             time.sleep(0.02)
-        assert server.service.engine.load.running == 0
+        assert server.service.answers.load.running == 0

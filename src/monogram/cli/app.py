@@ -21,6 +21,7 @@ from monogram.cli import (
     serve,
     transfer,
     verify,
+    vllm,
 )
 from monogram.cli.output import explained
 from monogram.cli.welcome import welcome
@@ -84,5 +85,6 @@ bench.join(app)
 calibrate.join(app)
 data.join(app)
 serve.join(app)
+vllm.join(app)
 keys.join(app)
 reseal.join(app)

@@ -1,8 +1,9 @@
 """The command `serve`: people on one model, over HTTP."""
 
+import os
 import tomllib
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -55,6 +56,14 @@ def serve(
     rate: Annotated[
         int, typer.Option(min=0, help="Requests a minute of one tenant; 0: as many as they like.")
     ] = 0,
+    engine: Annotated[
+        Literal["embedded", "vllm"],
+        typer.Option(help="What writes answers: this process, or vLLM servers (`monogram vllm`)."),
+    ] = "embedded",
+    upstream: Annotated[
+        list[str] | None,
+        typer.Option(help="With --engine vllm: a vLLM server (http://10.0.0.5:8000); say it for each."),
+    ] = None,
     everybody: Annotated[
         bool, typer.Option("--open", help="Let other machines in though there are no API keys.")
     ] = False,
@@ -69,16 +78,30 @@ def serve(
     Where there are API keys (`monogram keys add TENANT`), every request needs one, and each tenant has people
     of its own. Without any, only this machine may come in.
 
+    With --engine vllm this process takes people's preferences in, and is the gateway to vLLM servers, which
+    write the answers; where they ask for a key, VLLM_API_KEY says it here, too.
+
     Ctrl-C stops it; answers and changes that were begun are finished first. With --json one line tells the
     address when requests are taken. Every option may stand in the environment (MONOGRAM_SERVE_PORT) or in the
     file of --config; what the command says counts first.
 
     Example: `monogram serve --port 8000`
+
+    Example: `monogram serve --engine vllm --upstream http://127.0.0.1:8001 --upstream http://127.0.0.1:8002`
     """
     del config  # its lines have come in as the options they are
+    if (engine == "vllm") != bool(upstream):
+        raise typer.BadParameter("--engine vllm and --upstream URL go together.")
     with progress(as_json, f"Loading {model}") as bars:
         door = the_door("serve")
-        settings = door.Settings(rows=rows, queue=queue, resident_bytes=memory * 1_000_000, rate=rate)
+        settings = door.Settings(
+            rows=rows,
+            queue=queue,
+            resident_bytes=memory * 1_000_000,
+            rate=rate,
+            upstreams=tuple(upstream or ()),
+            upstream_key=os.environ.get("VLLM_API_KEY", ""),
+        )
         served = door.prepare(
             model, host=host, port=port, home=home, settings=settings, everybody=everybody, progress=bars
         )

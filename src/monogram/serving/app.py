@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -43,7 +44,7 @@ def app(service: Service, keys: Keys | None = None) -> FastAPI:
         try:
             yield
         finally:
-            service.close()
+            await asyncio.to_thread(service.close)
 
     made = FastAPIOffline(
         title="monogram",
@@ -87,10 +88,11 @@ async def _metrics(request: Request) -> PlainTextResponse:
 async def _ready(request: Request) -> dict[str, Any] | JSONResponse:
     """Whether requests are taken now, and how much there is to do."""
     service: Service = request.app.state.service
-    load = service.engine.load
+    answers, load = service.answers, service.answers.load
     told = {"model": service.name, "running": load.running, "waiting": load.waiting}
-    told |= {"changes": service.edits.waiting, "people_in_memory": service.residency.people}
-    if not service.engine.alive:
+    told["changes"] = service.edits.waiting
+    told |= {name: count for name, (_, count) in answers.figures.items() if not name.endswith("_total")}
+    if not answers.alive:
         return JSONResponse({"status": "down", **told}, 503)
     return {"status": "ready", **told}
 

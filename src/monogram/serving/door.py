@@ -6,6 +6,7 @@ import logging
 import socket
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import uvicorn
 
@@ -13,11 +14,12 @@ from monogram.errors import InputError
 from monogram.keeping import Progress
 from monogram.people import load
 from monogram.serving.app import app
+from monogram.serving.command import vllm_command
 from monogram.serving.guard import audit
 from monogram.serving.keys import Keys
 from monogram.serving.service import Service, Settings
 
-__all__ = ["Keys", "Served", "Settings", "prepare"]
+__all__ = ["Keys", "Served", "Settings", "prepare", "replica"]
 LOCAL = ("127.0.0.1", "localhost", "::1")
 
 
@@ -58,6 +60,13 @@ def prepare(
         listener.close()
         raise
     return Served(Service(people, settings), listener)
+
+
+def replica(
+    model: str, *, home: Path | None = None, progress: Progress | None = None, **wanted: Any
+) -> tuple[dict[str, str], list[str]]:
+    """Environment and arguments of a vLLM server for a model; as `people.load` and `vllm_command`."""
+    return vllm_command(load(model, home=home, progress=progress).model, **wanted)
 
 
 class Served:

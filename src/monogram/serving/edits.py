@@ -95,11 +95,15 @@ class Edits:
     Args:
         people: on a twin of the model that answers.
         queue: jobs that may wait; one more is refused.
+        changed: called with somebody's id when a change of theirs has landed, before it counts as done.
     """
 
-    def __init__(self, people: Personalizer, queue: int = 100) -> None:
+    def __init__(
+        self, people: Personalizer, queue: int = 100, changed: Callable[[str], object] = lambda _: None
+    ) -> None:
         self.people = people
         self._queue = queue
+        self._changed = changed
         self._jobs: OrderedDict[str, Job] = OrderedDict()
         self._lock = threading.Lock()
         self._worker = ThreadPoolExecutor(1, "monogram-edits")
@@ -154,7 +158,9 @@ class Edits:
             home=self.people.home,
         )
         try:
-            job.tell(State("done", change=_at_last(do, mine.user(job.user))))
+            change = _at_last(do, mine.user(job.user))
+            self._changed(job.user)
+            job.tell(State("done", change=change))
         except EditRefusedError as error:
             receipt = getattr(error, "receipt", None)
             figures = dict(receipt.as_dict()) if receipt is not None else {}

@@ -53,13 +53,14 @@ class _Now(Collector):
         return list(self._collected())
 
     def _collected(self) -> Iterator[Metric]:
-        engine, residency, edits = self._service.engine, self._service.residency, self._service.edits
-        load = engine.load
+        answers, edits = self._service.answers, self._service.edits
+        load = answers.load
         yield GaugeMetricFamily("monogram_answers_running", "Answers that are being written.", load.running)
         yield GaugeMetricFamily("monogram_answers_waiting", "Answers that wait for a place.", load.waiting)
         yield GaugeMetricFamily("monogram_changes_waiting", "Changes that have not ended.", edits.waiting)
-        yield GaugeMetricFamily("monogram_people_in_memory", "Deltas in memory.", residency.people)
-        yield GaugeMetricFamily("monogram_delta_bytes", "Bytes of deltas in memory.", residency.nbytes)
-        yield CounterMetricFamily("monogram_delta_loads", "Deltas read from disk.", value=residency.loads)
-        yield CounterMetricFamily("monogram_delta_hits", "Deltas found in memory.", value=residency.hits)
-        yield CounterMetricFamily("monogram_tokens", "Tokens written.", value=engine.tokens)
+        yield CounterMetricFamily("monogram_tokens", "Tokens written.", value=answers.tokens)
+        for name, (what, count) in answers.figures.items():
+            if name.endswith("_total"):
+                yield CounterMetricFamily(f"monogram_{name.removesuffix('_total')}", what, value=count)
+            else:
+                yield GaugeMetricFamily(f"monogram_{name}", what, count)

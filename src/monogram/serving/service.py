@@ -1,18 +1,18 @@
-"""What the routes call: one model, its engine, the people on it, and their changes."""
+"""What the routes call: one model, who writes its answers, the people on it, and their changes."""
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 
 from monogram.errors import InputError, unknown
 from monogram.models.chat import Message
 from monogram.models.editable import EditableModel
-from monogram.patch import Attachable
 from monogram.people import Personalizer
+from monogram.serving.answers import Answers, Embedded
 from monogram.serving.edits import Edits
 from monogram.serving.engine import Engine, Piece, twin
+from monogram.serving.gateway import Gateway
 from monogram.serving.residency import BUDGET, Residency
 from monogram.serving.sampling import Sampling
 
@@ -27,6 +27,8 @@ class Settings:
         resident_bytes: bytes of deltas that stay in memory.
         edits: changes that may wait.
         rate: requests a minute of one tenant; 0: as many as they like.
+        upstreams: vLLM servers that write the answers; none: this process does.
+        upstream_key: their API key.
     """
 
     rows: int = 64
@@ -34,6 +36,8 @@ class Settings:
     resident_bytes: int = BUDGET
     edits: int = 100
     rate: int = 0
+    upstreams: tuple[str, ...] = ()
+    upstream_key: str = ""
 
 
 class Service:
@@ -47,10 +51,9 @@ class Service:
     def __init__(self, people: Personalizer, settings: Settings | None = None) -> None:
         self.settings = settings or Settings()
         self.model: EditableModel = people.model
-        self.engine = Engine(self.model, rows=self.settings.rows, queue=self.settings.queue)
-        self.residency = Residency(people.store, self.model.digest, self.settings.resident_bytes)
+        self.answers = self._answers(people)
         beside = Personalizer(twin(self.model), people.store, editor=people.editor, home=people.home)
-        self.edits = Edits(beside, self.settings.edits)
+        self.edits = Edits(beside, self.settings.edits, self.answers.changed)
         self.people = beside
         """For looking things up; what changes somebody is a job of `edits`."""
 
@@ -60,13 +63,13 @@ class Service:
         return self.model.name
 
     def start(self) -> None:
-        """Begin to work."""
-        self.engine.start()
+        """Begin to work; in a running event loop."""
+        self.answers.start()
 
     def close(self) -> None:
-        """Finish what was begun, and stop."""
+        """Finish what was begun, and stop; not in the event loop's thread."""
         self.edits.close()
-        self.engine.close()
+        self.answers.close()
 
     def who(self, model: str, user: str | None) -> str | None:
         """Whose answer a request wants: the field `user`, or what stands after the model's name.
@@ -93,10 +96,6 @@ class Service:
             )
         return named or user or None
 
-    async def owner(self, user: str | None) -> Attachable | None:
-        """What is put on the model for somebody. Raises as `Residency.owner`."""
-        return None if user is None else await asyncio.to_thread(self.residency.owner, user)
-
     def chat_ids(self, messages: Sequence[Message]) -> list[int]:
         """Tokens of a conversation. Raises InputError."""
         return self.model.chat_ids(messages)
@@ -112,7 +111,14 @@ class Service:
             raise InputError("The prompt is empty. Say something.")
         return ids
 
-    async def write(self, ids: Sequence[int], user: str | None, sampling: Sampling) -> AsyncIterator[Piece]:
-        """An answer for somebody, in pieces. Raises as `owner` and `Engine.submit`."""
-        async for piece in self.engine.write(ids, await self.owner(user), sampling):
-            yield piece
+    def write(self, ids: Sequence[int], user: str | None, sampling: Sampling) -> AsyncIterator[Piece]:
+        """An answer for somebody, in pieces. Raises as `Answers.write`."""
+        return self.answers.write(ids, user, sampling)
+
+    def _answers(self, people: Personalizer) -> Answers:
+        wanted = self.settings
+        if wanted.upstreams:
+            most = wanted.rows + wanted.queue
+            return Gateway(self.model, people.store, wanted.upstreams, wanted.upstream_key, most)
+        engine = Engine(self.model, rows=wanted.rows, queue=wanted.queue)
+        return Embedded(engine, Residency(people.store, self.model.digest, wanted.resident_bytes))

@@ -14,23 +14,29 @@ Reason = Literal["stop", "length"]
 
 
 class Writer:
-    """One answer. `reason` is None until it has ended."""
+    """One answer. `reason` is None until it has ended; `limit` is how many tokens it may have."""
 
     def __init__(self, em: EditableModel, sampling: Sampling, prompt: int) -> None:
         self._em = em
         self._stop = sampling.stop
         longest = sampling.max_tokens
-        self._limit = longest if em.context is None else min(longest, em.context - prompt)
+        self.limit = longest if em.context is None else min(longest, em.context - prompt)
         self._shown = 0
         self.made: list[int] = []
         self.reason: Reason | None = None
 
     def add(self, token: int) -> str:
         """Take the next token; what may be shown now."""
-        if ends(self._em, self.made, token, self._limit):
-            self.reason = "stop" if token in self._em.eos_ids or len(self.made) < self._limit else "length"
+        if ends(self._em, self.made, token, self.limit):
+            self.reason = "stop" if token in self._em.eos_ids or len(self.made) < self.limit else "length"
             return self._until(answer_text(self._em, self.made), final=True)
         return self._until(settled(self._em, self.made), final=False)
+
+    def close(self, reason: Reason) -> str:
+        """End it as it is; what may be shown still."""
+        text = self._until(answer_text(self._em, self.made), final=True)
+        self.reason = self.reason or reason
+        return text
 
     def _until(self, text: str, *, final: bool) -> str:
         """What is new in the text, up to a stop text or to what may become one."""

@@ -139,13 +139,17 @@ class AdapterFolders:
             AdapterFileError: its files were cut off or changed.
             BaseMismatchError: it was made for another base model.
         """
-        folder = self.where(user, name)
+        delta = self.opened(shelf_name(user), name, base_digest)
+        if delta is not None and delta.digest != delta_digest:
+            raise AdapterFileError(f"{self.where(user, name)} holds another delta than the ledger says.")
+        return delta
+
+    def opened(self, shelf: str, name: str, base_digest: str) -> Delta | None:
+        """The delta in a folder of a shelf, by their names alone; None when it is gone. Raises as `load`."""
+        folder = self.root / shelf / name
         if not folder.exists():
             return None
-        delta = load_adapter(folder, base_digest=base_digest, seal=self._seal)
-        if delta.digest != delta_digest:
-            raise AdapterFileError(f"{folder} holds another delta than the ledger says.")
-        return delta
+        return load_adapter(folder, base_digest=base_digest, seal=self._seal)
 
     def sweep(self, user: str, keep: Iterable[str]) -> tuple[Path, ...]:
         """Remove what killed processes left: everything on a person's shelf but ``keep``. Needs the lock.

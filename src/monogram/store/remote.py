@@ -77,7 +77,7 @@ class RemoteFolders:
         """
         name = folder_name(base_digest, delta)
         with suppress(AdapterError):  # broken: written anew
-            found = self._loaded(user, name, base_digest)
+            found = self.opened(shelf_name(user), name, base_digest)
             if found is not None and found.digest == delta.digest:
                 return name
         with TemporaryDirectory(prefix="monogram-") as aside:
@@ -105,10 +105,28 @@ class RemoteFolders:
             BaseMismatchError: it was made for another base model.
             StoreError: the file system cannot be reached.
         """
-        delta = self._loaded(user, name, base_digest)
+        delta = self.opened(shelf_name(user), name, base_digest)
         if delta is not None and delta.digest != delta_digest:
             raise AdapterFileError(f"{self.where(user, name)} holds another delta than the ledger says.")
         return delta
+
+    def opened(self, shelf: str, name: str, base_digest: str) -> Delta | None:
+        """The delta in a folder of a shelf, by their names alone; None when it is gone. Raises as `load`."""
+        place = f"{self._root}/{shelf}/{name}"
+        with TemporaryDirectory(prefix="monogram-") as aside:
+            folder = Path(aside, shelf, name)
+            folder.mkdir(parents=True)
+            for file in FILES:
+                with suppress(FileNotFoundError):
+                    (folder / file).write_bytes(self._read(f"{place}/{file}"))
+            if not any(folder.iterdir()):
+                return None
+            try:
+                if not (folder / RECORD).exists():
+                    raise AdapterFileError(f"{folder} was not written to its end.")
+                return load_adapter(folder, base_digest=base_digest, seal=self._seal)
+            except AdapterError as error:  # it speaks of the place it was read into
+                raise type(error)(str(error).replace(str(folder), f"{self.name}/{shelf}/{name}")) from error
 
     def sweep(self, user: str, keep: Iterable[str]) -> tuple[str, ...]:
         """Remove everything on a person's shelf but ``keep``; returns what was removed. Needs the lock.
@@ -130,23 +148,6 @@ class RemoteFolders:
             *_, shelf, name, _ = path.split("/")
             file = f"{self.name}/{shelf}/{name}/{WEIGHTS}"
             yield Sealable(file, f"{shelf}/{name}", partial(self._read, path), partial(self._write, path))
-
-    def _loaded(self, user: str, name: str, base_digest: str) -> Delta | None:
-        place = f"{self._root}/{shelf_name(user)}/{name}"
-        with TemporaryDirectory(prefix="monogram-") as aside:
-            folder = Path(aside, shelf_name(user), name)
-            folder.mkdir(parents=True)
-            for file in FILES:
-                with suppress(FileNotFoundError):
-                    (folder / file).write_bytes(self._read(f"{place}/{file}"))
-            if not any(folder.iterdir()):
-                return None
-            try:
-                if not (folder / RECORD).exists():
-                    raise AdapterFileError(f"{folder} was not written to its end.")
-                return load_adapter(folder, base_digest=base_digest, seal=self._seal)
-            except AdapterError as error:  # it speaks of the place it was read into
-                raise type(error)(str(error).replace(str(folder), self.where(user, name))) from error
 
     def _swept(self, folder: str, keep: set[str]) -> tuple[str, ...]:
         with self._explained():

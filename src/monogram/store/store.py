@@ -88,7 +88,7 @@ class Store:
         self.home = people_home(home)
         self.ledger = Ledger(ledger_place(self.home))
         self.seal = Seal.found()
-        self.adapters = self._folders()
+        self.adapters = adapter_folders(self.home, self.seal)
         self.artefacts = Artefacts(self.home / "artefacts", self.seal)
 
     def commit(
@@ -234,14 +234,16 @@ class Store:
         except OSError as error:
             raise of_disk(self.home, error) from error
 
-    def _folders(self) -> AdapterFolders | RemoteFolders:
-        place = adapters_place(self.home)
-        if isinstance(place, Path):
-            return AdapterFolders(place, self.seal)
-        return RemoteFolders(place, self.home, self.seal)
-
     def _tidied(self, user: str) -> tuple[Path | str, ...]:
         gone = self.adapters.sweep(user, self.ledger.folders(user))
         present = expand_all(self.ledger.present(user))
         self.artefacts.of(user).only(cluster.preference.digest for cluster in present)
         return gone
+
+
+def adapter_folders(home: Path, seal: Seal | None) -> AdapterFolders | RemoteFolders:
+    """Where the adapters of the people in ``home`` are. Raises InputError for a URL that nothing takes."""
+    place = adapters_place(home)
+    if isinstance(place, Path):
+        return AdapterFolders(place, seal)
+    return RemoteFolders(place, home, seal)
