@@ -50,7 +50,7 @@ def test_the_command_counts_before_the_environment_before_the_file(
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("prot = 9000", "says prot, which is no option. There are: home, host, memory, model"),
+        ("prot = 9000", "says prot, which is no option. There are: engine, home, host, memory, model"),
         ("config = 'x'", "says config, which is no option"),
         ("port = 'many'", "valid integer"),
         ("port = 99999", "less than or equal to 65535"),
@@ -71,4 +71,27 @@ def test_a_file_that_is_not_there_is_told(asked: dict[str, Any], tmp_path: Path)
     assert "cannot be read" in run("--config", str(tmp_path / "none.toml"), expect=2).output.replace(
         "\n", " "
     )
+    assert not asked
+
+
+def test_vllm_servers_come_from_the_command_the_environment_or_the_file(
+    asked: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VLLM_API_KEY", "sesame")
+    run("--engine", "vllm", "--upstream", "http://a:1", "--upstream", "http://b:2")
+    assert asked["upstreams"] == ("http://a:1", "http://b:2")
+    assert asked["upstream_key"] == "sesame"
+    monkeypatch.setenv("MONOGRAM_SERVE_UPSTREAM", "http://c:3 http://d:4")
+    run("--engine", "vllm")
+    assert asked["upstreams"] == ("http://c:3", "http://d:4")
+    monkeypatch.delenv("MONOGRAM_SERVE_UPSTREAM")
+    file = tmp_path / "server.toml"
+    file.write_text('engine = "vllm"\nupstream = ["http://e:5"]\n')
+    run("--config", str(file))
+    assert asked["upstreams"] == ("http://e:5",)
+
+
+def test_an_engine_without_servers_and_servers_without_an_engine_are_refused(asked: dict[str, Any]) -> None:
+    assert "go together" in run("--engine", "vllm", expect=2).output
+    assert "go together" in run("--upstream", "http://a:1", expect=2).output
     assert not asked

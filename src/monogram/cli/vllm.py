@@ -78,4 +78,5 @@ def vllm(
             "--print and run the command where it is."
         )
     remark(line)
-    os.execve(sys.executable, arguments, {**os.environ, **environment})
+    python = sys.executable  # not "python": by its first word it finds its environment
+    os.execve(python, [python, *arguments[1:]], {**os.environ, **environment})
