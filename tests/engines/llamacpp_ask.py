@@ -10,6 +10,7 @@ ASKED: {"base": file, "adapter": file or null, "prompts": [[token, ...], ...], "
 import json
 import sys
 from pathlib import Path
+from urllib.request import Request, urlopen
 
 import xllamacpp
 
@@ -26,7 +27,10 @@ server = xllamacpp.Server(settings)
 said = []
 for prompt in asked["prompts"]:
     wanted = {"prompt": prompt, "n_predict": asked["tokens"], "temperature": 0, "n_probs": asked["likely"]}
-    found = server.handle_completions({**wanted, "cache_prompt": False})
+    body = json.dumps({**wanted, "cache_prompt": False}).encode()
+    request = Request(f"{server.listening_address}/completion", body, {"Content-Type": "application/json"})
+    with urlopen(request, timeout=600) as answer:
+        found = json.load(answer)
     first = (found.get("completion_probabilities") or [{"top_logprobs": []}])[0]
     said.append({"text": found["content"], "likely": first["top_logprobs"]})
 Path(sys.argv[2]).write_text(json.dumps(said))

@@ -82,7 +82,7 @@ def check_base(model: EditableModel, delta: Delta, path: Path) -> None:
             wrong = wrong or f"it has no {name}.weight of {factor.shape[0]} by {factor.shape[1]}"
             break
         weight = _weight(model, module, name)
-        theirs = torch.from_numpy(dequantize(tensor.data, tensor.tensor_type)).reshape(weight.shape)
+        theirs = torch.tensor(dequantize(tensor.data, tensor.tensor_type)).reshape(weight.shape)
         if float((theirs.double() - weight).norm()) > FAR * float(weight.norm()):
             wrong = f"its {name}.weight has other values"
             break
