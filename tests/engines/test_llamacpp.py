@@ -105,8 +105,8 @@ def test_llama_cpp_recalls_what_we_recall(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", SETTINGS)
 def test_each_architecture_computes_what_we_compute(kind: str, tmp_path: Path) -> None:
-    """The next token's distribution: no matrix is turned, fused or named otherwise there. (Attention in half
-    precision is where the hundredth of a nat comes from.)"""
+    """The next token's distribution, within a hundredth of a nat: no matrix is turned, fused or named
+    otherwise there."""
     python_of("llamacpp")
     em = tiny.editable(kind, dtype=torch.float32, **SETTINGS[kind])
     for name, weight in em.model.named_parameters():

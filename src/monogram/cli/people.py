@@ -170,14 +170,17 @@ def export(
     if as_json:
         emit({"user": user, "to": to, "folder": str(written), "bytes": nbytes, "model": model, **more})
         return
-    lost = f", cut from rank {more['cut_from']}, which loses {more['cut_error']} of its norm" if more else ""
-    say(f"{written}: {_size(nbytes)}, {WRITTEN[to]}{_again(more) if to == 'merged' else lost}")
+    say(f"{written}: {_size(nbytes)}, {WRITTEN[to]}{_measured(more)}")
     for problem in more.get("problems", ()):
         remark(problem)
 
 
-def _again(more: dict[str, Any]) -> str:
-    """What a merged model's receipt says, and what the adapter's said."""
+def _measured(more: dict[str, Any]) -> str:
+    """What a cut lost; or what a merged model's receipt says, and what the adapter's said."""
+    if "cut_from" in more:
+        return f", cut from rank {more['cut_from']}, which loses {more['cut_error']} of its norm"
+    if "measured" not in more:
+        return ""
     parts = (f"{name} {_figure(more['measured'][name])}" for name in ("recall", "leak"))
     return f"; measured again: {', '.join(parts)} (recall {_figure(more['before']['recall'])} when compiled)"
 
