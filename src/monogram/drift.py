@@ -18,12 +18,16 @@ UNRELATED = 24
 """How many unrelated prompts drift is measured on."""
 
 
-def drift(model: EditableModel, delta: Delta) -> tuple[float, float]:
-    """(mean KL of base from edited in nats, agreement of the likeliest token) on unrelated prompts."""
+def drift(model: EditableModel, delta: Delta, *, base: EditableModel | None = None) -> tuple[float, float]:
+    """(mean KL of base from edited in nats, agreement of the likeliest token) on unrelated prompts.
+
+    Args:
+        base: the model before the edit, where `model` has one in its weights.
+    """
     prompts = unrelated_probes()[:UNRELATED]
-    base, edited = (_first_token(model, prompts, d) for d in (None, delta))
-    kl = (base.exp() * (base - edited)).sum(-1).mean()
-    return float(kl), float((base.argmax(-1) == edited.argmax(-1)).double().mean())
+    before, edited = (_first_token(m, prompts, d) for m, d in ((base or model, None), (model, delta)))
+    kl = (before.exp() * (before - edited)).sum(-1).mean()
+    return float(kl), float((before.argmax(-1) == edited.argmax(-1)).double().mean())
 
 
 def _first_token(model: EditableModel, prompts: Sequence[str], delta: Delta | None) -> Tensor:

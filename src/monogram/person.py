@@ -15,10 +15,10 @@ from monogram.clusters.extract import Reader, propose
 from monogram.clusters.group import Same, changes, from_words, meant, reads_same, twin
 from monogram.clusters.said import Said
 from monogram.clusters.table import table
-from monogram.delta import Delta, save_adapter
-from monogram.errors import InputError, unknown
+from monogram.delta import Delta
+from monogram.errors import unknown
+from monogram.exports import SERVED, export
 from monogram.keeping import Change, Keeping
-from monogram.models.whole import base_name, save_merged
 from monogram.preferences import Preference
 from monogram.reading import found
 from monogram.reading import reader as reader_named
@@ -28,10 +28,6 @@ from monogram.undo import Erased, erase, erase_person, rollback
 if TYPE_CHECKING:
     from monogram.people import Personalizer
     from monogram.verify import Report
-
-FORMATS = ("peft", "merged")
-SERVED = 512
-"""The highest rank of an adapter that engines take (vLLM's largest)."""
 
 
 class Person:
@@ -182,38 +178,32 @@ class Person:
         delta = self.delta()
         return self.owner.ask(question, delta=delta if delta.rank else None, max_new_tokens=max_new_tokens)
 
-    def export(self, folder: Path | str, to: str = "peft", *, rank: int = SERVED) -> Path:
+    def export(
+        self, folder: Path | str, to: str = "peft", *, rank: int = SERVED, base: Path | str | None = None
+    ) -> Path:
         """Write what stands for them to a folder.
 
         Args:
-            folder: where; an adapter that is there is replaced.
-            to: `peft`, a plain LoRA folder; or `merged`, a whole model that needs nothing of ours.
+            folder: where; an export of the same format that is there is replaced, but a merged model's.
+            to: `peft`, a plain LoRA folder; `gguf`, a LoRA file for llama.cpp; `ollama`, that with the base
+                model's GGUF file and a Modelfile; or `merged`, a whole model that needs nothing of ours, on
+                which the receipt is run again (receipt.json).
             rank: the highest an adapter may have. One that has more (fine-tuning's) is cut to its nearest;
-                what that loses stands in its monogram.json (`metadata`: `cut_from`, `cut_error`).
+                what that loses is kept with it (`cut_from`, `cut_error`: monogram.json, or GGUF's metadata).
+            base: for `ollama`, the base model's GGUF file, where the model did not come from one.
 
         Raises:
             UnknownNameError: no such format.
-            InputError: they have no preferences, the folder holds something else, or a rank below 1.
+            InputError: they have no preferences, the folder holds something else, a rank below 1, or a model
+                that GGUF does not know.
+            BaseMismatchError: the GGUF file is another model's.
             AdapterFileError, DiskFullError: it cannot be written; nothing is left behind.
+            ModelFetchError, ModelFileError: the base model's GGUF cannot be brought here, or is broken.
         """
-        if to not in FORMATS:
-            raise unknown("export format", to, FORMATS)
-        if not self.list():
-            raise InputError(f"There is nothing to export: {self.name!r} has no preferences.")
-        target, delta, model = Path(folder).expanduser(), self.delta(), self.owner.model
-        if to == "merged":
-            save_merged(model, delta, target)
-        else:
-            small, lost = delta.cut(rank)
-            save_adapter(
-                small,
-                target,
-                base_name=base_name(model),
-                base_digest=model.digest,
-                fan_in_fan_out=model.layout.conv1d,
-                metadata={"cut_from": str(delta.rank), "cut_error": f"{lost:.4g}"} if lost else None,
-            )
-        return target
+        given = None if base is None else Path(base)
+        return export(
+            self.keeping, Path(folder).expanduser(), to, rank=rank, base=given, home=self.owner.home
+        )
 
     def _reader(self, name: str | Reader) -> Reader:
         return reader_named(name, home=self.owner.home, progress=self.owner.progress)

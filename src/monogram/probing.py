@@ -87,6 +87,7 @@ def probe(
     fired: Mapping[str, Sequence[float]] | None = None,
     carried: Mapping[str, Probed] | None = None,
     drifted: tuple[float, float] | None = None,
+    base: EditableModel | None = None,
     progress: Progress | None = None,
 ) -> tuple[Receipt, tuple[str, ...]]:
     """Measure an edit.
@@ -97,6 +98,7 @@ def probe(
             None: all of them are asked.
         carried: by a cluster's `content`, what need not be asked: its tallies' kinds.
         drifted: what `drift` has found already.
+        base: the model before the edit, where `model` has one in its weights.
 
     Returns:
         The receipt, and those of its problems that are harm (recall that fell short is no harm).
@@ -109,7 +111,7 @@ def probe(
         if known is None or p.kind not in known.tallies
     ]
     leaks, silent, beyond = _leaks(clusters, fired)
-    given = _answers(model, delta, [[*leaks, *_crosstalk(clusters)], own], progress)
+    given = _answers(model, delta, base or model, [[*leaks, *_crosstalk(clusters)], own], progress)
     parts = []
     for cluster, known in held:
         answers = [a for a in given if a.question.owners == (cluster,) and a.question.kind != "crosstalk"]
@@ -188,7 +190,11 @@ def _crosstalk(clusters: Sequence[Cluster]) -> list[Question]:
 
 
 def _answers(
-    model: EditableModel, delta: Delta, calls: Sequence[Sequence[Question]], progress: Progress | None
+    model: EditableModel,
+    delta: Delta,
+    base: EditableModel,
+    calls: Sequence[Sequence[Question]],
+    progress: Progress | None,
 ) -> list[Answer]:
     """Ask, call by call: no answer hangs on another call. What the base model says too is no leak."""
     done, total = 0, sum(map(len, calls))
@@ -209,7 +215,7 @@ def _answers(
         answers.append(Answer(question, text, named and not wrong, wrong))
     doubtful = [n for n, a in enumerate(answers) if a.good and a.question.kind in ("leak", "crosstalk")]
     if doubtful:
-        before = generate(model, [asked[n].text for n in doubtful], max_new_tokens=TOKENS)
+        before = generate(base, [asked[n].text for n in doubtful], max_new_tokens=TOKENS)
         for n, text in zip(doubtful, before, strict=True):
             if asked[n].named(text):
                 answers[n] = replace(answers[n], good=False)

@@ -66,7 +66,7 @@ def completed(told: dict[str, str], line: str) -> list[str]:
         ("monogram add alice --polarity a", ["avoids"]),
         ("monogram add alice --attribute hob", ["hobby"]),
         ("monogram add alice --editor rome", ["rome", "rome-sequential"]),
-        ("monogram export alice --to ", ["peft", "merged", "yaml"]),
+        ("monogram export alice --to ", ["peft", "gguf", "ollama", "merged", "yaml"]),
         ("monogram import x.yaml --from m", ["mem0"]),
         ("monogram import x.yaml --user b", ["bob"]),
         ("monogram ask alice --model s", ["smollm2"]),

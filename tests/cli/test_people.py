@@ -48,6 +48,22 @@ def test_a_person_from_the_first_preference_to_the_last(run: Run, tmp_path: Path
     assert "alice" in run("list").stdout
 
 
+def test_exports_for_the_edge_say_what_they_are(run: Run, tmp_path: Path) -> None:
+    run("add", "alice", *HIKING)
+    folder = str(tmp_path / "gguf")
+    assert "an adapter for llama.cpp (adapter.gguf)" in run("export", "alice", folder, "--to", "gguf").stdout
+    assert "would be replaced" in error(run("export", "alice", folder, "--to", "gguf", expect=1))
+    run("export", "alice", folder, "--to", "gguf", "--yes")
+    asks = error(run("export", "alice", str(tmp_path / "ollama"), "--to", "ollama", expect=1))
+    assert "--base FILE.gguf" in asks
+    lost = error(run("export", "alice", folder, "--to", "ollama", "--base", "gone.gguf", "--yes", expect=1))
+    assert "There is no file gone.gguf" in lost
+    merged = run("export", "alice", str(tmp_path / "whole"), "--to", "merged")
+    assert "a whole model; measured again: recall 0.00" in merged.stdout  # the double claims 1, the model
+    assert "(recall 1.00 when compiled)" in merged.stdout  # is random
+    assert "recall 0.00, with the adapter 1.00: the weights are float32" in merged.stderr
+
+
 def test_json_is_all_there_is_on_stdout(run: Run, tmp_path: Path) -> None:
     def told(*words: str) -> Any:
         result = run(*words, "--json")
@@ -71,6 +87,9 @@ def test_json_is_all_there_is_on_stdout(run: Run, tmp_path: Path) -> None:
     assert (exported["cut_from"], 0 < float(exported["cut_error"]) < 1) == ("2", True)
     exported = told("export", "alice", str(tmp_path / "whole"), "--to", "merged")
     assert exported["bytes"] > 1000
+    assert (exported["before"]["recall"], exported["measured"]["recall"]) == (1.0, 0.0)
+    exported = told("export", "alice", str(tmp_path / "gguf"), "--to", "gguf", "--rank", "1")
+    assert (exported["to"], exported["cut_from"]) == ("gguf", "2")
     assert told("forget", "alice", "hobby")["removed"][0]["attribute"] == "hobby"
 
 

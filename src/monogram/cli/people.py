@@ -1,18 +1,27 @@
 """Commands that look at a person: ask, list, export."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from monogram.cli import complete
 from monogram.cli.options import Home, Json, Model, Tokens, User, Yes
-from monogram.cli.output import emit, explained, say, show_table
+from monogram.cli.output import emit, explained, remark, say, show_table
 from monogram.cli.progress import progress
 from monogram.cli.shared import agree, ledger_of, record, refuse_unknown
 from monogram.cli.transfer import export_profile
 from monogram.errors import InputError
 from monogram.preferences import check_user
+
+HELD = {"peft": "adapter_config.json", "gguf": "adapter.gguf", "ollama": "adapter.gguf"}
+"""Format -> the file that says that a folder holds an export of it."""
+WRITTEN = {
+    "peft": "a PEFT adapter",
+    "gguf": "an adapter for llama.cpp (adapter.gguf)",
+    "ollama": "for `ollama create` (Modelfile)",
+    "merged": "a whole model",
+}
 
 
 def join(app: typer.Typer) -> None:
@@ -106,8 +115,9 @@ def export(
         str,
         typer.Option(
             "--to",
-            help="peft (a LoRA adapter), merged (a whole model of its own) or yaml (a profile file).",
-            autocompletion=complete.words("peft", "merged", "yaml"),
+            help="peft (a LoRA adapter), gguf (one for llama.cpp), ollama (that with the base model and a "
+            "Modelfile), merged (a whole model of its own) or yaml (a profile file).",
+            autocompletion=complete.words("peft", "gguf", "ollama", "merged", "yaml"),
         ),
     ] = "peft",
     rank: Annotated[
@@ -118,6 +128,14 @@ def export(
             "neuron's) is cut to its nearest, and what that loses is said.",
         ),
     ] = 512,
+    base: Annotated[
+        Path | None,
+        typer.Option(
+            "--base",
+            help="For ollama: the base model's GGUF file, where the model did not come from one.",
+            show_default=False,
+        ),
+    ] = None,
     model: Model = "smollm2",
     home: Home = None,
     yes: Yes = False,
@@ -125,8 +143,9 @@ def export(
 ) -> None:
     """Write a person's adapter, their whole model, or the list of what is true of them.
 
-    An adapter is a plain PEFT LoRA folder: PEFT, vLLM, SGLang and llama.cpp's converter read it without
-    monogram. A profile file is read by `monogram import`.
+    An adapter is a plain PEFT LoRA folder, which PEFT, vLLM and SGLang read without monogram, or a GGUF file
+    for llama.cpp. A merged model's receipt is run again on what was written. A profile file is read by
+    `monogram import`.
 
     Example: `monogram export alice --to peft alice-adapter`
     """
@@ -136,23 +155,38 @@ def export(
     if to == "yaml":
         export_profile(ledger, user, folder, yes=yes, as_json=as_json)
         return
-    if to == "peft" and (folder / "adapter_config.json").exists():
+    if to in HELD and (folder / HELD[to]).exists():
         agree(f"{folder} holds an adapter already, which would be replaced.", yes=yes, as_json=as_json)
     with progress(as_json, f"Loading {model}") as bars:
-        from monogram.peft_folder import metadata
+        from monogram.exports import told
         from monogram.people import load
 
         person = load(model, home=home, progress=bars).user(user)
         if bars is not None:
             bars("Writing", 0, 0)
-        written = person.export(folder, to, rank=rank)
-        cut = metadata(written) if to == "peft" else {}
+        written = person.export(folder, to, rank=rank, base=base)
+        more = told(written, to)
     nbytes = sum(path.stat().st_size for path in written.rglob("*") if path.is_file())
     if as_json:
-        emit({"user": user, "to": to, "folder": str(written), "bytes": nbytes, "model": model, **cut})
-    else:
-        lost = f", cut from rank {cut['cut_from']}, which loses {cut['cut_error']} of its norm" if cut else ""
-        say(f"{written}: {_size(nbytes)}, {'a PEFT adapter' if to == 'peft' else 'a whole model'}{lost}")
+        emit({"user": user, "to": to, "folder": str(written), "bytes": nbytes, "model": model, **more})
+        return
+    say(f"{written}: {_size(nbytes)}, {WRITTEN[to]}{_measured(more)}")
+    for problem in more.get("problems", ()):
+        remark(problem)
+
+
+def _measured(more: dict[str, Any]) -> str:
+    """What a cut lost; or what a merged model's receipt says, and what the adapter's said."""
+    if "cut_from" in more:
+        return f", cut from rank {more['cut_from']}, which loses {more['cut_error']} of its norm"
+    if "measured" not in more:
+        return ""
+    parts = (f"{name} {_figure(more['measured'][name])}" for name in ("recall", "leak"))
+    return f"; measured again: {', '.join(parts)} (recall {_figure(more['before']['recall'])} when compiled)"
+
+
+def _figure(value: float | None) -> str:
+    return "-" if value is None else f"{value:.2f}"
 
 
 def _size(nbytes: int) -> str:

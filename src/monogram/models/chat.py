@@ -24,6 +24,7 @@ from monogram.errors import InputError
 Message = Mapping[str, str]
 ROLES = ("system", "user", "assistant")
 PLAIN_STOP = "\nUser:"
+OPENING = "Assistant:"
 
 
 def checked_messages(messages: str | Sequence[Message]) -> list[dict[str, str]]:
@@ -61,7 +62,7 @@ def plain_chat(chat: Sequence[Message]) -> str:
     for message in chat:
         end = "\n\n" if message["role"] == "system" else "\n"
         lines.append(f"{message['role'].capitalize()}: {message['content']}{end}")
-    return "".join(lines) + "Assistant:"
+    return "".join(lines) + OPENING
 
 
 def template_ids(tokenizer: Any, chat: Sequence[Message], name: str) -> list[int]:

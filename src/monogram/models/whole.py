@@ -1,5 +1,6 @@
 """A model with a delta merged in, as a folder of its own; and the name others find a base model by."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 from monogram.delta import Delta
@@ -10,10 +11,15 @@ from monogram.models.editable import EditableModel
 from monogram.models.reading import quiet
 
 
-def save_merged(model: EditableModel, delta: Delta, folder: Path) -> None:
+def save_merged(
+    model: EditableModel, delta: Delta, folder: Path, *, then: Callable[[Path], None] | None = None
+) -> None:
     """Write the model with the delta in its weights, and its tokenizer, as transformers reads them.
 
     The folder appears whole or not at all; the model in memory stays as it is.
+
+    Args:
+        then: called with the folder that was written, before it gets its name; it may add to it.
 
     Raises:
         InputError: the folder is there and not empty.
@@ -28,6 +34,9 @@ def save_merged(model: EditableModel, delta: Delta, folder: Path) -> None:
     with quiet(), aside(folder, replace=True) as work:
         whole.save_pretrained(work)
         model.tokenizer.save_pretrained(work)
+        del whole
+        if then is not None:
+            then(work)
 
 
 def base_name(model: EditableModel) -> str:
