@@ -26,7 +26,7 @@ from monogram.serving.vllm_plugin import shapes
 
 
 class StandIn:
-    """Runs for the length of a `with`. It can be told to break off, to be busy, and to vanish."""
+    """Runs for the length of a `with`. It can break off, refuse with a status, and vanish when told to."""
 
     def __init__(self, people: Personalizer, root: Path, key: str = "", digest: str = "") -> None:
         self.model = twin(people.model)
@@ -35,7 +35,7 @@ class StandIn:
         root.mkdir(parents=True)
         self.key = key
         self.break_after: int | None = None
-        self.busy = False
+        self.status = 0
         self.slow = 0.0
         self.asked: list[dict[str, Any]] = []
         self.written = 0
@@ -85,8 +85,8 @@ class StandIn:
 
     def complete(self, asked: dict[str, Any]) -> Any:
         self.asked.append(asked)
-        if self.busy:
-            return JSONResponse({"error": {"message": "full"}}, 503)
+        if self.status:
+            return JSONResponse({"error": {"message": "as it was told"}}, self.status)
         try:
             folder = self.spool.put(asked["model"])
         except MonogramError:  # as the resolver does

@@ -130,12 +130,46 @@ def test_without_any_replica_it_is_busy_and_not_ready(gateway: Server, pair: tup
 
 def test_a_busy_replica_hands_on_and_all_busy_is_429(gateway: Server, pair: tuple[StandIn, StandIn]) -> None:
     said = ask(gateway, "alice")
-    pair[0].busy = True
+    pair[0].status = 503
     assert ask(gateway, "alice") == said
-    pair[1].busy = True
+    pair[1].status = 429
     with pytest.raises(openai.RateLimitError):
         ask(gateway, "alice")
     assert _state(gateway)["replicas"] == 2  # busy is not gone
+
+
+def test_a_prompt_that_the_engine_refuses_is_the_clients_to_mend(
+    gateway: Server, pair: tuple[StandIn, StandIn]
+) -> None:
+    for replica in pair:
+        replica.status = 400
+    with pytest.raises(openai.BadRequestError, match="does not take this request: as it was told"):
+        ask(gateway, "alice")
+
+
+def test_a_key_that_is_refused_hands_on(gateway: Server, pair: tuple[StandIn, StandIn]) -> None:
+    said = ask(gateway, "alice")
+    for one, other in (pair, pair[::-1]):
+        one.status, other.status = 401, 0
+        assert ask(gateway, "alice") == said
+
+
+def test_who_is_erased_between_the_ledger_and_the_engine_is_nobody(
+    gateway: Server, people: Personalizer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain, real = ask(gateway, None), people.store.ledger.version
+    seen = []
+
+    def erased_after(user: str) -> Any:
+        found = real(user)
+        if not seen:
+            seen.append(found)
+            people.user(user).erase_all()
+        return found
+
+    monkeypatch.setattr(gateway.service.people.store.ledger, "version", erased_after)
+    assert ask(gateway, "alice") == plain
+    assert seen
 
 
 def test_a_replica_of_another_model_or_key_is_never_asked(people: Personalizer, tmp_path: Path) -> None:

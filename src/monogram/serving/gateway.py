@@ -12,14 +12,15 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import time
 from collections import Counter, OrderedDict
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping, Sequence
-from contextlib import aclosing, contextmanager, suppress
+from contextlib import aclosing, contextmanager
 from dataclasses import dataclass, field
 
 import httpx2
 
-from monogram.errors import AdapterFileError, BusyError, NotCompiledError
+from monogram.errors import AdapterFileError, BusyError, NotCompiledError, StoreError
 from monogram.models.editable import EditableModel
 from monogram.serving.engine import Load, Piece
 from monogram.serving.names import NOBODY, name_of
@@ -61,6 +62,7 @@ class Gateway:
     replicas: list[Replica] = field(default_factory=list, init=False)
     _writing: Counter[str] = field(default_factory=Counter, init=False)
     _last: OrderedDict[str, str] = field(default_factory=OrderedDict, init=False)
+    _telling: set[asyncio.Future[None]] = field(default_factory=set, init=False)
     _loop: asyncio.AbstractEventLoop | None = field(default=None, init=False)
     _watch: asyncio.Task[None] | None = field(default=None, init=False)
 
@@ -110,7 +112,7 @@ class Gateway:
         self.model.refuse_longer(len(ids))
         if self._writing.total() >= self.most:
             raise BusyError(f"{self.most} answers are being written, the most there may be. Ask again soon.")
-        name = NOBODY if user is None else await asyncio.to_thread(self._name, user)
+        name = await self._named(user)
         writer, tried = Writer(self.model, sampling, len(ids)), set[str]()
         with self._counted(name):
             while writer.reason is None:
@@ -128,17 +130,25 @@ class Gateway:
                 except Busy:
                     continue
                 except Refused as error:
+                    if not writer.made and await self._named(user) != name:  # it was erased meanwhile
+                        break
                     log.error("replica %s refused: %s", replica.url, error)
                     raise AdapterFileError(
                         "The engine does not take this person's adapter; its log says why."
                     ) from error
+        if writer.reason is None:
+            async for piece in self.write(ids, user, sampling):
+                yield piece
 
     def changed(self, user: str) -> None:
         """See `Answers`: waits until every replica that is there has let go of what was."""
-        present = name_of(user, self.store.ledger.version(user))
-        if self._loop is not None:
-            with suppress(TimeoutError):
-                asyncio.run_coroutine_threadsafe(self._let_go(user, present), self._loop).result(TIDY)
+        if self._loop is None:
+            return
+        try:
+            present = name_of(user, self.store.ledger.version(user))
+            asyncio.run_coroutine_threadsafe(self._let_go(user, present), self._loop).result()
+        except StoreError as error:  # the change has landed all the same
+            log.error("replicas were not told of a change: %s", error)
 
     async def _written(
         self, replica: Replica, name: str, ids: Sequence[int], writer: Writer, sampling: Sampling
@@ -161,17 +171,20 @@ class Gateway:
                 if text:
                     yield Piece(text)
 
-    def _name(self, user: str) -> str:
-        """What somebody's adapter is called now. Raises NotCompiledError."""
-        version = self.store.ledger.version(user)
+    async def _named(self, user: str | None) -> str:
+        """What somebody's adapter is called now. Raises NotCompiledError, LedgerError."""
+        if user is None:
+            return NOBODY
+        version = await asyncio.to_thread(self.store.ledger.version, user)
         if version is not None and version.folder and version.base_digest != self.model.digest:
             raise NotCompiledError(
                 f"The preferences of {user!r} are compiled for another model ('{version.base_name}'). Change "
                 "one of them here, or ask for a rebuild, and they are compiled for this one."
             )
         name = name_of(user, version)
-        if self._last.get(user, name) != name and self._loop is not None:  # changed by somebody else
-            asyncio.run_coroutine_threadsafe(self._let_go(user, name), self._loop)
+        if self._last.get(user, name) != name:  # changed by another process
+            self._telling.add(task := asyncio.ensure_future(self._let_go(user, name)))
+            task.add_done_callback(self._telling.discard)
         self._last[user] = name
         self._last.move_to_end(user)
         while len(self._last) > KNOWN:
@@ -197,11 +210,11 @@ class Gateway:
                 del self._writing[name]
 
     async def _let_go(self, user: str, present: str) -> None:
-        """Note what replicas are to let go of, and tell those that are there."""
-        shelf = shelf_name(user)
+        """Note what replicas are to let go of, and tell those that are there; others are told later."""
+        shelf, until = shelf_name(user), time.monotonic() + TIDY
         for replica in self.replicas:
             replica.stale[shelf] = present
-        while any(shelf in one.stale and one.alive for one in self.replicas):
+        while any(shelf in one.stale and one.alive for one in self.replicas) and time.monotonic() < until:
             await asyncio.gather(*(one.tidy(self._writing) for one in self.replicas if one.alive))
             await asyncio.sleep(0.05)
 

@@ -10,11 +10,11 @@ from typing import Any
 
 import httpx2
 
-from monogram.errors import MonogramError
+from monogram.errors import InputError, MonogramError
 from monogram.serving.problem import log
 from monogram.serving.sampling import Sampling
 
-BUSY = (429, 503)
+BUSY, KEYLESS = (429, 503), (401, 403)
 CONNECT, SILENT = 5.0, 120.0
 """Seconds to wait for a connection; and for the next token before a replica counts as gone."""
 
@@ -28,7 +28,7 @@ class Busy(Exception):
 
 
 class Refused(MonogramError):
-    """It does not do what was asked."""
+    """It does not give out an adapter, or is not the replica that is wanted."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,9 @@ class Replica:
             ends: tokens that end an answer.
 
         Raises:
-            Gone, Busy, Refused: before or between tokens.
+            Gone, Busy: before or between tokens.
+            Refused: it has no such adapter, or must not have it.
+            InputError: it does not take the prompt, being too long for it, say.
         """
         asked = {
             "model": name,
@@ -84,10 +86,13 @@ class Replica:
             async with self.client.stream("POST", f"{self.url}/v1/completions", json=asked) as answer:
                 if answer.status_code in BUSY:
                     raise Busy
-                if answer.status_code >= 500:
+                if answer.status_code >= 500 or answer.status_code in KEYLESS:
                     raise Gone(f"status {answer.status_code}")
                 if answer.status_code != 200:
-                    raise Refused(_why(await answer.aread()))
+                    why = _why(await answer.aread())
+                    if answer.status_code == 400 and name not in why:
+                        raise InputError(f"The engine does not take this request: {why}")
+                    raise Refused(why)
                 ended = False
                 async for line in answer.aiter_lines():
                     if line == "data: [DONE]":
@@ -103,10 +108,9 @@ class Replica:
         """See whether it is there, and serves the right model; the log says what has changed."""
         try:
             (await self.client.get(f"{self.url}/health")).raise_for_status()
-            if not self.alive:
-                about = (await self.client.get(f"{self.url}/v1/monogram")).raise_for_status().json()
-                if about["base_digest"] != base_digest:
-                    raise Refused(f"serves another model, of digest {about['base_digest'][:12]}")
+            about = (await self.client.get(f"{self.url}/v1/monogram")).raise_for_status().json()
+            if about["base_digest"] != base_digest:
+                raise Refused(f"serves another model, of digest {about['base_digest'][:12]}")
         except (httpx2.HTTPError, Refused, ValueError, KeyError) as error:
             self.alive = False
             self._say(f"is out: {str(error) or type(error).__name__}")
