@@ -10,6 +10,7 @@ from monogram.cli import (
     calibrate,
     change,
     chat,
+    compiling,
     data,
     demo,
     erase,
@@ -83,6 +84,7 @@ models.join(app)
 bench.join(app)
 calibrate.join(app)
 data.join(app)
+compiling.join(app)
 serve.join(app)
 keys.join(app)
 reseal.join(app)
