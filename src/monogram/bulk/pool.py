@@ -1,16 +1,20 @@
 """The engine that is Ray: actors of Ray Data, each with a model of its own, that write straight to the store.
 
-What goes to an actor is a person's rows as text, what comes back is an outcome; a block has one person, so that
-each outcome comes as soon as it is there. An actor that dies is started again, and its person tried again.
+What goes to an actor is a person's rows as text, what comes back is an outcome; a block has one person, so
+that each outcome comes as soon as it is there. An actor that dies is started again, and its person tried
+again, but not for ever.
 """
 
 from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterator, Mapping, Sequence
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,14 +27,18 @@ from monogram.models.editable import EditableModel
 from monogram.people import Personalizer
 from monogram.store.store import Store
 
-RETRIES = 3
-"""How often a person is tried again whose actor died."""
+DEATHS = 3
+"""After so many actors that died of a person they are not tried again."""
 BLOCKS = 5000
 """The most blocks at a time; of more people some share one."""
 OBJECTS = 100 * 1024**2
 """Bytes of Ray's object store, which has nothing but rows of text to hold."""
-QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"}
-"""Nothing is told to anybody; no warning about accelerators that nobody asked for."""
+QUIET = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    "RAY_BACKEND_LOG_LEVEL": "fatal",
+}
+"""Nothing is told to anybody, and nothing to the terminal that is no concern of whoever sits there."""
 CARRIED = ("MONOGRAM_HOME", "MONOGRAM_LEDGER", "MONOGRAM_ADAPTERS", "MONOGRAM_KEY_FILE")
 """What of the environment says where things are; actors on other machines are told."""
 
@@ -61,11 +69,29 @@ class Setup:
         return Worker(people, self.base, self.threads)
 
 
-class Actor:
-    """What Ray runs: a batch of people's rows in, a batch of outcomes out."""
+class Begun:
+    """Counts how often people were begun; lives in a process of its own, which no person can kill."""
 
-    def __init__(self, setup: Setup, environment: Mapping[str, str]) -> None:
+    def __init__(self) -> None:
+        self._begun = Counter[str]()
+
+    def again(self, user: str) -> int:
+        """How often this person was begun before."""
+        self._begun[user] += 1
+        return self._begun[user] - 1
+
+
+class Actor:
+    """What Ray runs: a batch of people's rows in, a batch of outcomes out.
+
+    Args:
+        environment: says where things are, also on another machine.
+        again: how often a person was begun before.
+    """
+
+    def __init__(self, setup: Setup, environment: Mapping[str, str], again: Callable[[str], int]) -> None:
         os.environ.update(environment)
+        self._again = again
         self._worker: Worker | None = None
         self._why = ""
         try:
@@ -81,6 +107,9 @@ class Actor:
     def _outcome(self, wanted: Wanted) -> Outcome:
         if self._worker is None:
             return Outcome.of(wanted, "failed", why=self._why, lasting=True)
+        if self._again(wanted.user) >= DEATHS:
+            why = f"The process that compiled them died {DEATHS} times. It may have been out of memory."
+            return Outcome.of(wanted, "failed", why=why)
         return self._worker(wanted)
 
 
@@ -103,22 +132,26 @@ def on_ray(setup: Setup, *, workers: int | None = None, address: str | None = No
             if workers is None and address:
                 wide = max(1, int(ray.cluster_resources().get("CPU", 1)) // setup.threads)
             refuse_own_disks(sum(bool(node["Alive"]) for node in ray.nodes()), Store(setup.out))
+            begun = ray.remote(num_cpus=0)(Begun).remote()
+            again = partial(_asked, ray.get, begun)
             rows = [{"wanted": wanted.to_json()} for wanted in todo]
+            wide = min(wide, len(rows))
             found = ray.data.from_items(rows, override_num_blocks=min(len(rows), BLOCKS)).map_batches(
                 Actor,
-                fn_constructor_args=(setup, _environment()),
+                fn_constructor_args=(setup, _environment(), again),
                 batch_size=1,
-                compute=ray.data.ActorPoolStrategy(
-                    size=min(wide, len(rows)), max_tasks_in_flight_per_actor=1
-                ),
+                compute=ray.data.ActorPoolStrategy(size=wide, max_tasks_in_flight_per_actor=1),
                 num_cpus=setup.threads,
-                max_restarts=-1,
-                max_task_retries=RETRIES,
             )
             for row in found.iter_rows():
                 yield Outcome.from_json(row["outcome"])
 
     return do
+
+
+def _asked(get: Callable[[Any], int], begun: Any, user: str) -> int:
+    """What `Begun.again` says, from another process."""
+    return get(begun.again.remote(user))
 
 
 def at_once(threads: int) -> int:
@@ -132,7 +165,7 @@ def refuse_own_disks(machines: int, store: Store) -> None:
     own = [what for what in (store.ledger.place, adapters_place(store.home)) if isinstance(what, Path)]
     if machines > 1 and own:
         raise InputError(
-            f"The cluster has {machines} machines, and people would be kept in {own[0]}, which is each machine's "
+            f"The cluster has {machines} machines, and people would be kept in {own[0]}, each machine's "
             "own. Let MONOGRAM_LEDGER=postgresql://... and MONOGRAM_ADAPTERS=s3://... name what they share."
         )
 
@@ -144,7 +177,8 @@ def _cluster(ray: Any, cpus: int, address: str | None) -> Iterator[None]:
     if not address:
         told |= {"include_dashboard": False, "object_store_memory": OBJECTS}
     try:
-        ray.init(**told, log_to_driver=False, logging_level=logging.ERROR, configure_logging=True)
+        with _hushed():
+            ray.init(**told, log_to_driver=False, logging_level=logging.ERROR)
     except (ConnectionError, ValueError, RuntimeError) as error:
         raise InputError(f"Ray cannot be used at {address or 'this machine'}: {error}") from error
     try:
@@ -152,11 +186,25 @@ def _cluster(ray: Any, cpus: int, address: str | None) -> Iterator[None]:
         context.enable_progress_bars = False
         context.print_on_execution_start = False
         context.execution_no_progress_timeout_s = -1  # a person may take as long as they need
-        context.max_errored_blocks = -1  # who comes back with nothing is told of as failed
+        context.max_errored_blocks = -1  # who does not come back is told of as failed
         logging.getLogger("ray.data").setLevel(logging.CRITICAL)
         yield
     finally:
         ray.shutdown()
+
+
+@contextmanager
+def _hushed() -> Iterator[None]:
+    """Nothing is written to stderr by libraries that don't ask Python; what goes wrong is raised."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    try:
+        with open(os.devnull, "wb") as nowhere:
+            os.dup2(nowhere.fileno(), 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
 
 
 def _environment() -> dict[str, str]:

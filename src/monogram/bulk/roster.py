@@ -4,8 +4,9 @@
     {"user": "bob", "said": "I'm a nurse, and I'm allergic to peanuts."}
     {"user": "carol", "messages": [{"role": "user", "content": "I live in Rome."}]}
 
-Preferences are as in a profile file (`polarity` and `said` may be left out); plain words are read by rules, so
-that the same row says the same every time. Rows of one person count one after the other, and are one change.
+Preferences are as in a profile file (`polarity` and `said` may be left out); plain words are read by rules,
+so that the same row says the same every time. Rows of one person count one after the other, and are one
+change.
 """
 
 from __future__ import annotations
@@ -161,8 +162,8 @@ def _preferences(row: Mapping[str, Any]) -> tuple[Preference, ...]:
     for lost in wanted:
         if twin(table(), left, lost) is None:
             raise InputError(
-                f"The row contradicts itself about {lost.attribute}: {lost.target}; further on it has another "
-                "value for the same attribute, of which a person has one at a time. Leave one."
+                f"The row contradicts itself about {lost.attribute}: {lost.target}; further on it has "
+                "another value for the same attribute, of which a person has one at a time. Leave one."
             )
     return wanted
 

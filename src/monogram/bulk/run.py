@@ -14,7 +14,7 @@ from typing import Any
 
 from monogram.bulk.roster import Roster, Wanted
 from monogram.bulk.standing import Standings
-from monogram.bulk.work import Outcome, Status
+from monogram.bulk.work import Outcome
 from monogram.errors import InputError, StoreError
 from monogram.journal import Journal
 from monogram.store.store import Store
@@ -47,7 +47,7 @@ class Plan:
     preferences: int = 0
     pace: float | None = None
 
-    def count(self, status: Status) -> int:
+    def count(self, status: str) -> int:
         """How many of those that are known already have a status."""
         return sum(one.status == status for one in self.settled)
 
@@ -58,7 +58,7 @@ class Done:
 
     outcomes: dict[str, Outcome] = field(default_factory=dict)
 
-    def count(self, status: Status) -> int:
+    def count(self, status: str) -> int:
         """How many have a status."""
         return sum(one.status == status for one in self.outcomes.values())
 

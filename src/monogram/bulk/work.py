@@ -1,7 +1,7 @@
 """One person of the file, done: compiled by the ordinary path, which checks the edit and keeps it whole.
 
-Whoever does it (this process, an actor of Ray's) writes straight to the store. So whatever is killed loses the
-person in hand at most, and whoever comes after sees in the ledger who is done.
+Whoever does it (this process, an actor of Ray's) writes straight to the store. So whatever is killed loses
+the person in hand at most, and whoever comes after sees in the ledger who is done.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ class Worker:
     Args:
         people: on the model and the store.
         base: digest that the model is to have; another one is a lasting failure.
-        count: threads of torch's. The last bits of a delta hang on it, so all workers of a store have as many.
+        count: threads of torch's. The last bits of a delta hang on it, so all workers have as many.
     """
 
     def __init__(self, people: Personalizer, base: str, count: int) -> None:

@@ -78,13 +78,14 @@ def compile_(
     """Compile many people from a file: each as `import` does one, checked, and whole or not at all.
 
     A line is a row: `{"user": "alice", "preferences": [{"attribute": "hobby", "target": "Hiking"}]}`, or with
-    `"said": "I love hiking."`, or `"messages": [...]`, instead of preferences. Afterwards they are true of the
-    person; what else was true stays, and what conflicts is replaced. A row that makes no sense, or an edit that
-    is refused, stops nobody else: the manifest, beside the file, has a line for each. Says first what it will
-    cost. Whoever is as the file says already is left alone, so the same command goes on where it was stopped,
-    killed or not. The deltas are the same to the bit with either engine and any number of workers.
+    `"said": "I love hiking."`, or `"messages": [...]`, instead of preferences. Afterwards they are true of
+    the person; what else was true stays, and what conflicts is replaced. A row that makes no sense, or an
+    edit that is refused, stops nobody else: the manifest, beside the file, has a line for each.
 
-    With `--out STORE` the people are kept there; `monogram serve --home STORE` serves them (docs/bulk.md).
+    Says first what it will cost. Whoever is as the file says already is left alone, so the same command goes
+    on where it was stopped, killed or not. The deltas are the same to the bit with either engine and any
+    number of workers. With `--out STORE` the people are kept there; `monogram serve --home STORE` serves
+    them (docs/bulk.md).
 
     Example: `monogram compile people.jsonl --out store`
 
@@ -212,7 +213,7 @@ def _cost(todo: "Plan", model: str, workers: int) -> str:
             ("refused", "refused before (--again tries them)"),
             ("failed", "rows that make no sense"),
         )
-        if (count := todo.count(status))  # type: ignore[arg-type]
+        if (count := todo.count(status))
     ]
     beside = f" Beside them: {', '.join(others)}." if others else ""
     if not todo.todo:
@@ -222,10 +223,10 @@ def _cost(todo: "Plan", model: str, workers: int) -> str:
     if todo.pace is not None:
         takes = f"about {spell(todo.pace * todo.preferences / workers)}, as those before took"
     shown = model if len(model) <= 80 else model[:79] + "…"
+    who = "1 person" if len(todo.todo) == 1 else f"{len(todo.todo)} people"
     return (
-        f"{counted(len(todo.todo), 'person') if len(todo.todo) == 1 else f'{len(todo.todo)} people'}, "
-        f"{counted(todo.preferences, 'preference')}, to compile into {shown} by {counted(workers, 'worker')}: "
-        f"{takes}.{beside}"
+        f"{who}, {counted(todo.preferences, 'preference')}, to compile into {shown} by "
+        f"{counted(workers, 'worker')}: {takes}.{beside}"
     )
 
 
