@@ -172,7 +172,7 @@ def _preference(told: Any, number: int) -> Preference:
     try:
         if not isinstance(told, dict):
             raise InputError(
-                f"here must be an object with 'attribute' and 'target', but it is {_kind(told)}."
+                f"it must be an object with 'attribute' and 'target', but it is {_kind(told)}."
             )
         _refuse_strangers(told, FIELDS)
         for field in FIELDS[:2]:
