@@ -84,7 +84,8 @@ def read_roster(path: Path) -> Roster:
     for line, raw in _lines(path):
         row: Any = None
         try:
-            row = _row(raw)
+            row = _object(raw)
+            _check(row)
             user, preferences = check_user(row["user"]), _preferences(row)
         except InputError as error:
             wrong.append(Wrong(line, str(error), _user(row)))
@@ -118,8 +119,8 @@ def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
         raise InputError(f"{path} cannot be read: {error.strerror or error}. Check the path.") from error
 
 
-def _row(raw: bytes) -> dict[str, Any]:
-    """A row's fields: a user, and one of the ways to say what is true of them."""
+def _object(raw: bytes) -> dict[str, Any]:
+    """The JSON object in a line."""
     if len(raw) > MAX_LINE:
         raise InputError(
             f"The row is longer than {MAX_LINE:,} bytes. Split it into several of the same user."
@@ -136,6 +137,11 @@ def _row(raw: bytes) -> dict[str, Any]:
         raise InputError(f"The row is no JSON ({error}). Give one JSON object a line.") from error
     if not isinstance(row, dict):
         raise InputError(f"The row must be a JSON object with 'user', but it is {_kind(row)}.")
+    return row
+
+
+def _check(row: Mapping[str, Any]) -> None:
+    """A row has a user, and one of the ways to say what is true of them."""
     _refuse_strangers(row, TOP)
     if row.get("user") is None:
         raise InputError("There is no 'user'. Say whose row it is.")
@@ -143,7 +149,6 @@ def _row(raw: bytes) -> dict[str, Any]:
     if len(ways) != 1:
         told = " and ".join(map(repr, ways)) or "none of them"
         raise InputError(f"A row has either 'preferences', 'said' or 'messages', but this one has {told}.")
-    return row
 
 
 def _preferences(row: Mapping[str, Any]) -> tuple[Preference, ...]:
@@ -171,9 +176,7 @@ def _preferences(row: Mapping[str, Any]) -> tuple[Preference, ...]:
 def _preference(told: Any, number: int) -> Preference:
     try:
         if not isinstance(told, dict):
-            raise InputError(
-                f"it must be an object with 'attribute' and 'target', but it is {_kind(told)}."
-            )
+            raise InputError(f"it must be an object with 'attribute' and 'target', but it is {_kind(told)}.")
         _refuse_strangers(told, FIELDS)
         for field in FIELDS[:2]:
             if told.get(field) is None:
@@ -209,7 +212,7 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 def _user(row: Any) -> str:
     """Whose row it is, where that can be told."""
     try:
-        return check_user(row["user"]) if isinstance(row, dict) else ""
+        return check_user(row["user"]) if isinstance(row, dict) and "user" in row else ""
     except InputError:
         return ""
 

@@ -211,7 +211,7 @@ def _cost(todo: "Plan", model: str, workers: int) -> str:
         for status, what in (
             ("unchanged", "as the file says already"),
             ("refused", "refused before (--again tries them)"),
-            ("failed", "rows that make no sense"),
+            ("failed", "in rows that make no sense"),
         )
         if (count := todo.count(status))
     ]
