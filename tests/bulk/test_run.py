@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from monogram import keeping
 from monogram.bulk.roster import Wanted, read_roster
@@ -278,6 +279,22 @@ def test_a_model_that_is_another_one_by_now_stops_it(bulk: Bulk) -> None:
     with pytest.raises(StoreError, match="another digest"):
         bulk.run(engine=local(lambda: Worker(bulk.people, "0" * 64, 1)))
     assert bulk.people.users() == ()
+
+
+def test_each_is_compiled_with_as_many_threads_as_were_asked_for(
+    bulk: Bulk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bulk.says(row("alice", hobby="Hiking"))
+    real: Callable[..., Any] = keeping.compile_monogram
+    seen = list[int]()
+
+    def counted(*args: Any, **more: Any) -> Any:
+        seen.append(torch.get_num_threads())
+        return real(*args, **more)
+
+    monkeypatch.setattr(keeping, "compile_monogram", counted)
+    bulk.run(local(lambda: Worker(bulk.people, bulk.people.model.digest, 3)))
+    assert (seen, torch.get_num_threads()) == ([3], 1)
 
 
 def test_the_cost_is_what_has_to_be_compiled_at_the_pace_of_before(bulk: Bulk) -> None:

@@ -10,10 +10,7 @@ from typing import Any
 
 import pytest
 
-from monogram.bulk.pool import Setup, refuse_own_disks
-from monogram.errors import InputError
 from monogram.store.ledger import Ledger
-from monogram.store.store import Store
 from tests.cli.program import COMMAND, Run, environment
 from tests.cli.terminal import terminal
 from tests.compiled import Compiler
@@ -131,43 +128,6 @@ def test_without_ray_it_is_said_what_to_install(
     told = run("compile", str(file), "--engine", "ray", "--yes", expect=1).stderr
     assert "pip install 'monogram[ray]'" in told
     assert "--engine local" in told
-
-
-def test_people_of_several_machines_need_a_place_in_common(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    refuse_own_disks(1, Store(tmp_path))
-    with pytest.raises(InputError, match="2 machines, and people would be kept in"):
-        refuse_own_disks(2, Store(tmp_path))
-    monkeypatch.setenv("MONOGRAM_ADAPTERS", f"file://{tmp_path}/adapters")
-    with pytest.raises(InputError, match="each machine's own"):
-        refuse_own_disks(2, Store(tmp_path))
-
-
-def test_a_worker_has_so_many_threads_and_leaves_the_process_as_it_was(folder: str, tmp_path: Path) -> None:
-    import torch
-
-    from monogram.models.editable import EditableModel
-
-    seen: list[int] = []
-    setup = Setup(folder, EditableModel.load(folder).digest, None, tmp_path / "store", None, 3)
-    worker = setup.worker()
-    worker._explained = lambda wanted: seen.append(torch.get_num_threads()) or worker_failed(wanted)  # type: ignore
-    worker(next(iter(read(tmp_path))))
-    assert (seen, torch.get_num_threads()) == ([3], 1)
-
-
-def read(tmp_path: Path) -> Any:
-    from monogram.bulk.roster import read_roster
-
-    (tmp_path / "one.jsonl").write_text(ROWS, encoding="utf-8")
-    return read_roster(tmp_path / "one.jsonl").people
-
-
-def worker_failed(wanted: Any) -> Any:
-    from monogram.bulk.work import Outcome
-
-    return Outcome.of(wanted, "failed", why="only to see")
 
 
 @pytest.fixture

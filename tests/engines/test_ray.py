@@ -28,7 +28,7 @@ from tests.engines.where import python_of
 
 pytestmark = pytest.mark.slow  # five hundred people, twice; Ray, which takes 10 s to start, ten times
 SETTINGS = {"threshold": -100.0, "company": 0, "asks": 1, "advice": 1, "value.steps": 2}
-MANY, KILLED, KILLS = 20, 60, 8
+MANY, KILLED, KILLS = 500, 24, 5
 
 
 @pytest.fixture(scope="module")
@@ -112,7 +112,7 @@ def test_five_hundred_people_on_two_workers_are_those_of_one_process_to_the_bit(
     assert command.run(tmp_path / "two")["unchanged"] == MANY, "and it is the same to go on without Ray"
     assert time.monotonic() - begun < 60
     model = EditableModel.load(str(place / "model"))
-    report = Personalizer(model, Store(tmp_path / "two")).verify("person-007", "person-499")
+    report = Personalizer(model, Store(tmp_path / "two")).verify("person-007", f"person-{MANY - 1:03d}")
     assert [one.faults for one in report.people] == [(), ()]
 
 
@@ -127,7 +127,7 @@ def test_killed_at_random_and_gone_on_with_nobody_is_missing_or_twice(
     for _ in range(KILLS):
         before = count(store)
         process = command.begin(store, *words)
-        goal = before + rng.randrange(1, 6)
+        goal = before + rng.randrange(1, 5)
         end = time.monotonic() + 120
         while count(store) < goal and process.poll() is None and time.monotonic() < end:
             time.sleep(0.02)
@@ -137,7 +137,7 @@ def test_killed_at_random_and_gone_on_with_nobody_is_missing_or_twice(
         seen.add(count(store))
         if count(store) == KILLED:
             break
-    assert len(seen) > 3, "it was not killed in the middle"
+    assert len(seen) > 2, "it was not killed in the middle"
     command.run(store, *words)
     digests = kept(store)
     assert sorted(digests) == [f"person-{n:03d}" for n in range(KILLED)]

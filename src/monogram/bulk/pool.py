@@ -10,14 +10,14 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from monogram.bulk.begun import Begun
 from monogram.bulk.roster import Wanted
 from monogram.bulk.run import Engine
 from monogram.bulk.work import Outcome, Worker
@@ -67,18 +67,6 @@ class Setup:
         mine = EditableModel.load(self.model, home=self.home) if model is None else model
         people = Personalizer(mine, Store(self.out), editor=self.editor, home=self.home)
         return Worker(people, self.base, self.threads)
-
-
-class Begun:
-    """Counts how often people were begun; lives in a process of its own, which no person can kill."""
-
-    def __init__(self) -> None:
-        self._begun = Counter[str]()
-
-    def again(self, user: str) -> int:
-        """How often this person was begun before."""
-        self._begun[user] += 1
-        return self._begun[user] - 1
 
 
 class Actor:
@@ -188,7 +176,8 @@ def _cluster(ray: Any, cpus: int, address: str | None) -> Iterator[None]:
         context.execution_no_progress_timeout_s = -1  # a person may take as long as they need
         context.max_errored_blocks = -1  # who does not come back is told of as failed
         logging.getLogger("ray.data").setLevel(logging.CRITICAL)
-        yield
+        with open(os.devnull, "w") as nowhere, redirect_stdout(nowhere):  # Ray prints there who died
+            yield
     finally:
         ray.shutdown()
 
