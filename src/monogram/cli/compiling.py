@@ -133,7 +133,7 @@ def compile_(
         else:
             how = local(lambda: setup.worker(load()))
         begun = time.perf_counter()
-        with progress(as_json, "Beginning" if todo.todo else "") as bars, _going_on(todo) as told:
+        with _going_on(todo) as told, progress(as_json, "Beginning" if todo.todo else "") as bars:
             told.aloud = bars is None and not as_json
             done = run(todo, how, journal, progress=bars, told=told)
     seconds = time.perf_counter() - begun
