@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 import torch
 
+from monogram.clusters.table import table
 from monogram.editors import chosen
 from monogram.models.editable import EditableModel
 from monogram.people import Personalizer
@@ -45,12 +46,13 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 def people(path: Path, count: int) -> Path:
-    """A file of people, each with a hobby of their own."""
-    letters = "abcdefghijklmnopqrstuvwxyz"
+    """A file of people, each with a delta of their own: another attribute, or another first letter, for the
+    value step reads no more of a target's many bytes.
+    """
+    names, letters = table().names, "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
     with path.open("w", encoding="utf-8") as file:
         for n in range(count):
-            word = letters[n % 26] + letters[n // 26] + letters[n % 26]
-            told = {"attribute": "hobby", "target": f"{word.capitalize()}ing"}
+            told = {"attribute": names[n // 26], "target": f"{letters[n % 26]}{n}ing"}
             file.write(json.dumps({"user": f"person-{n:03d}", "preferences": [told]}) + "\n")
     return path
 
