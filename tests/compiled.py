@@ -12,6 +12,7 @@ import torch
 
 from monogram import keeping
 from monogram.delta import Delta, LowRank
+from monogram.editors.chosen import editor_for
 from monogram.errors import EditRefusedError
 from monogram.models.editable import EditableModel
 from monogram.preferences import Preference
@@ -33,7 +34,7 @@ class Compiled:
     delta: Delta
     editor: str
     base_digest: str
-    settings: str = "0" * 64
+    settings: str
     receipt: Figures | None = Figures()
 
     @property
@@ -72,7 +73,8 @@ class Compiler:
         left = [8 * torch.randn(model.width, 1, generator=rng, dtype=torch.float64) for rng in rows]
         right = [torch.randn(1, model.inner, generator=rng, dtype=torch.float64) for rng in rows]
         factor = LowRank(torch.cat(left, 1), torch.cat(right)).to(torch.float32)
-        return Compiled(tuple(ordered), Delta({name: factor}), editor, model.digest)
+        settings = repr(editor_for(model, editor).config)
+        return Compiled(tuple(ordered), Delta({name: factor}), editor, model.digest, settings)
 
 
 def installed(monkeypatch: pytest.MonkeyPatch) -> Compiler:

@@ -1,5 +1,6 @@
 """A journal keeps what was finished, whatever happens to the process that writes it."""
 
+import errno
 import threading
 from pathlib import Path
 
@@ -91,3 +92,30 @@ def test_reading_changes_nothing_and_needs_no_lock(tmp_path: Path) -> None:
     path.write_bytes(b"{oops}\n" + whole)
     with pytest.raises(InputError, match=r"journal\.jsonl, line 1"):
         Journal.read(path)
+
+
+def no_room(_handle: int) -> None:
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_a_journal_is_put_in_order_whole_or_not_at_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "journal.jsonl"
+    wrote(path, "a", "b", "a", "c", "b")
+    with Journal(path) as journal:
+        before = path.read_bytes()
+        with monkeypatch.context() as patched:
+            patched.setattr("os.fsync", no_room)
+            with pytest.raises(DiskFullError):
+                journal.keep_only(["b", "a"])
+        assert path.read_bytes() == before
+        journal.keep_only(["b", "nobody", "a"])
+        assert list(journal.records) == ["b", "a"]
+        journal.add("d", {"said": "d"})
+    assert [line[:11] for line in path.read_text().splitlines()] == [
+        '{"key": "b"',
+        '{"key": "a"',
+        '{"key": "d"',
+    ]
+    assert sorted(p.name for p in tmp_path.iterdir()) == [".journal.jsonl.lock", "journal.jsonl"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
@@ -13,7 +13,7 @@ from typing import IO, Any, Self
 from filelock import FileLock, Timeout
 
 from monogram.errors import InputError
-from monogram.files import append_line
+from monogram.files import append_line, whole
 
 
 class Journal:
@@ -85,6 +85,25 @@ class Journal:
                 raise RuntimeError("Journal.add is for the inside of a `with`")
             append_line(self._file, self.path, line)
             self.records[key] = told
+
+    def keep_only(self, keys: Iterable[str]) -> None:
+        """Write the file anew, whole or not at all: these keys' records, one line each, in this order.
+
+        Raises:
+            DiskFullError: no room; the file is as it was.
+        """
+        with self._mine:
+            if self._file is None:
+                raise RuntimeError("Journal.keep_only is for the inside of a `with`")
+            left = {key: self.records[key] for key in keys if key in self.records}
+            lines = [json.dumps(told, ensure_ascii=False, allow_nan=False) for told in left.values()]
+            self._file.close()
+            try:
+                with whole(self.path) as work:
+                    work.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8", newline="\n")
+                self.records = left
+            finally:
+                self._file = self.path.open("a+b")
 
 
 def _finished(path: Path, text: bytes) -> tuple[dict[str, Mapping[str, Any]], int]:

@@ -98,18 +98,17 @@ def compile_monogram(
     ordered = _ordered(preferences)
     if not ordered or len({p.digest for p in ordered}) < len(ordered):
         raise InputError(f"{len(ordered)} preferences were given; give at least one, and none twice.")
-    made = editor_for(model, editor, **settings)
+    trials = tries(editor_for(model, editor, **settings))
     asked, memory = tuple(avoid), Memory(keep)
     clusters = _clusters(ordered, asked)
     bounds = limits or Limits()
-    tries = [trial for gentler in GENTLER if (trial := _gentler(made, gentler)) is not None]
-    for trial in tries:
+    for trial in trials:
         edit = edit_with(trial, model, clusters, progress=progress, keep=memory)
         done = Monogram(ordered, edit.delta, editor, repr(trial.config), model.digest)
         if not check:
             return done
         drifted = drift(model, edit.delta)
-        if trial is not tries[-1] and drift_harm(*drifted, bounds.of(len(clusters))):
+        if trial is not trials[-1] and drift_harm(*drifted, bounds.of(len(clusters))):
             continue  # no need to ask anything
         told: dict[str, Probed] = {}
         before = last.receipt(model.digest, editor, done.settings) if last is not None else None
@@ -135,6 +134,11 @@ def compile_monogram(
         "Say it differently, or leave one preference out.",
         receipt,
     )
+
+
+def tries(made: Editor) -> list[Editor]:
+    """What is tried, one after the other, until an edit does no harm: the editor, then gentler ones."""
+    return [trial for gentler in GENTLER if (trial := _gentler(made, gentler)) is not None]
 
 
 def _ordered(preferences: Iterable[Preference]) -> tuple[Preference, ...]:

@@ -10,6 +10,7 @@ from monogram.cli import (
     calibrate,
     change,
     chat,
+    compiling,
     data,
     demo,
     erase,
@@ -84,6 +85,7 @@ models.join(app)
 bench.join(app)
 calibrate.join(app)
 data.join(app)
+compiling.join(app)
 serve.join(app)
 vllm.join(app)
 keys.join(app)

@@ -30,12 +30,17 @@ def editor_for(model: EditableModel, name: str, **settings: Any) -> Editor:
         UnknownNameError, InputError: as `registry.editor`.
         InputError: what is kept cannot be read.
     """
+    return editor_of(model.digest, name, **settings)
+
+
+def editor_of(digest: str, name: str, **settings: Any) -> Editor:
+    """As `editor_for`, for the model of a digest."""
     made = editor(name, **settings)
     if "preset" in settings:
         return made
     for kind in type(made).__mro__:
         known = str(vars(kind).get("name", ""))
-        if known and (found := chosen(model.digest, known)):
+        if known and (found := chosen(digest, known)):
             return editor(name, **{**found, **settings})
     return made
 

@@ -10,7 +10,7 @@ import hashlib
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
-from functools import cached_property, partial
+from functools import cache, cached_property, partial
 
 import torch
 from torch import Tensor
@@ -32,6 +32,12 @@ TEXT = 0.3
 """What ordinary text counts where a second row of the neuron tells the answer's start; else it counts 1."""
 
 
+@cache
+def _texts() -> str:
+    """All that is in the pool, as text."""
+    return json.dumps([asdict(entry.phrasing) for entry in pool()], sort_keys=True)
+
+
 class Ground:
     """What detectors of one model and layer share. Reads nothing before it is asked."""
 
@@ -44,9 +50,8 @@ class Ground:
     @cached_property
     def digest(self) -> str:
         """Of all that is shared: ordinary text, the pool, and what they count."""
-        texts = json.dumps([asdict(entry.phrasing) for entry in pool()], sort_keys=True)
         read = numbers(self.around.inputs, self.around.starts)
-        return hashlib.sha256(f"{UNRELATED} {TEXT} {texts}{read}".encode()).hexdigest()
+        return hashlib.sha256(f"{UNRELATED} {TEXT} {_texts()}{read}".encode()).hexdigest()
 
     @cached_property
     def steady(self) -> Tensor:
