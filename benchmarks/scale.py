@@ -125,7 +125,8 @@ def simulated(
         row["memory, MB"] = round(size * _bfloat16(measured, preferences) / 1e6)
         row["files, MB"] = round(row["adapters in files, each replica"] * adapter["bytes"] / 1e6)
         rows.append(row)
-    soon = asked.times < asked.times[0] + 300
+    middle = asked.times[len(asked.times) // 2]  # conversations are going on then
+    soon = (asked.times >= middle) & (asked.times < middle + 300)
     begun = simulate(Asked(asked.times[soon], asked.people[soon]), machines, seed=seed, warm=0)
     figures = {
         "people who come": come,
@@ -134,7 +135,7 @@ def simulated(
         "hours simulated": round(float(asked.times[-1]) / 3600, 1),
         "different people in it": len(set(asked.people.tolist())),
         "share of the busiest": float(f"{Crowd(come, rate, exponent, shift * come).weights()[0]:.2g}"),
-        "all replicas empty, the first five minutes": begun.figures(machines),
+        "all replicas empty in the middle of it, the first five minutes": begun.figures(machines),
         "against adapters in memory": rows,
     }
     _tell(figures, out, as_json)

@@ -151,7 +151,7 @@ def simulate(asked: Asked, replicas: Replicas, *, seed: int, warm: float = 0.5) 
     target = replica_of(asked.people, names)
     count, first = len(asked.times), int(warm * len(asked.times))
     where, added, queued = np.zeros(count, np.int64), np.zeros(count), np.zeros(count)
-    since = asked.times[first] if first else 0.0
+    since = asked.times[first]
     seconds = float(asked.times[-1] - since)
     busy, files = list[float](), list[int]()
     for name in names:
