@@ -54,7 +54,7 @@ def chosen(digest: str, name: str) -> dict[str, Any]:
     path = place(digest, name)
     try:
         found = dict(json.loads(path.read_text(encoding="utf-8"))["settings"])
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         packaged = files("monogram.editors").joinpath("chosen.toml").read_text(encoding="utf-8")
         found = dict(tomllib.loads(packaged).get(digest, {}).get(name, {}))
     except (ValueError, LookupError, TypeError) as error:
