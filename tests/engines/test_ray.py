@@ -110,9 +110,7 @@ def test_five_hundred_people_on_two_workers_are_those_of_one_process_to_the_bit(
         lines = manifest(tmp_path / name)
         assert [line["user"] for line in lines] == [f"person-{n:03d}" for n in range(MANY)]
         assert {line["user"]: line["digest"] for line in lines} == digests[name]
-    begun = time.monotonic()
     assert command.run(tmp_path / "two")["unchanged"] == MANY, "and it is the same to go on without Ray"
-    assert time.monotonic() - begun < 60
     model = EditableModel.load(str(place / "model"))
     report = Personalizer(model, Store(tmp_path / "two")).verify("person-007", f"person-{MANY - 1:03d}")
     assert [one.faults for one in report.people] == [(), ()]

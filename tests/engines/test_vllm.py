@@ -63,7 +63,7 @@ class Replica:
         headers = {"Authorization": f"Bearer {KEY}"}
         url = f"{self.url}{path}"
         if body:
-            return httpx2.post(url, json=body, headers=headers, timeout=60)
+            return httpx2.post(url, json=body, headers=headers, timeout=300)
         return httpx2.get(url, headers=headers, timeout=60)
 
 
@@ -117,7 +117,7 @@ def pair(people: Personalizer, tmp_path_factory: pytest.TempPathFactory) -> Iter
             stack.enter_context(replica(people.store.home, _free(), logs / f"{n}.log")) for n in range(2)
         )
         for each in (one, two):
-            _until(lambda each=each: _there(each), 300)
+            _until(lambda each=each: _there(each))
         yield one, two
 
 
@@ -272,7 +272,7 @@ def _free() -> int:
         return int(listener.getsockname()[1])
 
 
-def _until(true: Any, seconds: float = 60) -> None:
+def _until(true: Any, seconds: float = 300) -> None:
     deadline = time.time() + seconds
     while not true():
         assert time.time() < deadline
