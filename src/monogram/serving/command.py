@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from monogram.editors.base import chosen_layer
-from monogram.editors.chosen import chosen
-from monogram.editors.registry import editor
+from monogram.editors.chosen import editor_for
 from monogram.errors import InputError
 from monogram.models.editable import EditableModel
 from monogram.models.whole import base_name
@@ -45,7 +44,7 @@ def vllm_command(
     if rank not in RANKS:
         raise InputError(f"vLLM knows no rank {rank}. It takes {', '.join(map(str, RANKS))}.")
     if not layers:
-        layer = getattr(editor(editor_name, **chosen(model.digest, editor_name)).config, "layer", None)
+        layer = getattr(editor_for(model, editor_name).config, "layer", None)
         if layer is None:
             raise InputError(f"Editor '{editor_name}' has no one layer. Say which adapters may change.")
         layers = (chosen_layer(model, layer),)

@@ -115,12 +115,12 @@ class Spool:
 
     def forget(self, name: str) -> Path:
         """Overwrite an adapter with one that changes nothing; its folder."""
-        named = read_name(name)
+        folder, named = self._written(name, Delta.zero()), read_name(name)
         if named is not None and name in self.held.get(named.shelf, []):
             self.held[named.shelf].remove(name)
             if not self.held[named.shelf]:
                 del self.held[named.shelf]
-        return self._written(name, Delta.zero())
+        return folder
 
     def _written(self, name: str, delta: Delta) -> Path:
         folder = self.root / name
