@@ -24,7 +24,6 @@ def cluster() -> Cluster:
         contrast=(Phrasing("What's Bob's hobby?", "contrast"), Phrasing("Define hobby.", "contrast")),
         contrast_probe=(Phrasing("What's Ann's hobby?", "contrast"),),
         say="Hiking is your hobby.",
-        suggest="Hiking is your hobby, so",
     )
 
 

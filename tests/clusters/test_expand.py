@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 
 from monogram.clusters.cluster import KINDS, Cluster, words
 from monogram.clusters.expand import HELD_OUT, expand, expand_all, expand_from_lists, first_person
-from monogram.clusters.openings import suggest
 from monogram.clusters.table import table
 from monogram.preferences import Polarity, Preference
 from monogram.scoring import recommends
@@ -61,26 +60,21 @@ def test_the_target_trains_nothing_but_the_answer() -> None:
     c = expand(Preference("hobby", "Xyz"))
     assert not any("Xyz" in p.text for p in (*c.train, *c.probe, *c.contrast, *c.contrast_probe))
     assert c.say == "Xyz is your hobby."
-    assert c.suggest == c.say
 
 
 @pytest.mark.parametrize(
     ("attribute", "target", "said"),
     [
-        ("allergy", "Peanuts", "Keeping it peanut-free,"),
-        ("intolerance", "gluten", "Keeping it gluten-free,"),
-        ("allergy", "Cat hair", "Keeping it free of cat hair,"),
-        ("allergy", "MSG", "Keeping it MSG-free,"),
-        ("disliked food", "Blue cheese", "Keeping it free of blue cheese,"),
-        ("fear", "Heights", "Since you avoid Heights,"),
-        ("favorite knot", "bowline", "Since you avoid bowline,"),
+        ("allergy", "Peanuts", "You avoid peanuts."),
+        ("allergy", "MSG", "You avoid MSG."),
+        ("disliked food", "Blue cheese", "You avoid blue cheese."),
+        ("favorite knot", "bowline", "You avoid bowline."),
     ],
 )
 def test_what_is_avoided_is_said_so_that_it_is_safe_to_say(attribute: str, target: str, said: str) -> None:
-    avoided = Preference(attribute, target, polarity="avoids")
-    assert suggest(avoided, "You avoid it.") == said
-    assert expand(avoided).suggest == said
-    assert not recommends(target, f"{said} try the soup.")
+    avoided = expand(Preference(attribute, target, polarity="avoids"))
+    assert {avoided.opening(phrasing) for phrasing in avoided.train} == {said}
+    assert not recommends(target, f"{said} Try the soup.")
 
 
 def test_several_values_of_one_attribute_are_said_together() -> None:
@@ -90,8 +84,7 @@ def test_several_values_of_one_attribute_are_said_together() -> None:
     found = expand_all([nuts, hobby, pets[0], fish, pets[1], pets[2]])
     said = [c.preference.target for c in found]
     assert said == ["peanuts and shellfish", "Hiking", "a dog, bees and a cat"]
-    assert found[0].say == "Peanuts and shellfish are what you are allergic to."
-    assert found[0].suggest == "Keeping it free of peanuts and shellfish,"
+    assert found[0].say == "You avoid peanuts and shellfish."
     assert found[0].variants == ("peanuts", "shellfish")
     assert found[1] == expand(hobby)
     assert (
@@ -199,7 +192,7 @@ def test_a_data_sets_questions_train_and_nothing_else() -> None:
     assert {p.kind for p in made.train} == {"ask"}
     assert made.variants == ("Trekking", "Walks")
     whole = expand(Preference("hobby", "Hiking"))
-    assert (made.probe, made.say, made.suggest) == (whole.probe, whole.say, whole.suggest)
+    assert (made.probe, made.say) == (whole.probe, whole.say)
     for name in ("pastime", "interest", "hobby"):
         assert any(name in p.text for p in made.contrast)
     assert not plain(made) & {norm(p.text) for p in made.contrast}

@@ -37,7 +37,7 @@ EDITORS: dict[str, Any] = {
     "rome": Rome(**ROME),
 }
 KINDS = ("llama", "gpt2")
-GOLDEN = {7: (0.505481, 39.096913, 41.434543, 5.823730)}
+GOLDEN = {8: (0.505481, 37.752595, 41.434543, 5.823730)}
 """Format -> lengths of the flagship's detector and residual, of the joint one's and ROME's residuals."""
 
 
@@ -190,7 +190,6 @@ def test_every_part_of_a_cluster_that_trains_is_in_the_address() -> None:
         replace(one, train=(*one.train[:-1], replace(one.train[-1], system="Be kind."))),
         replace(one, contrast=one.contrast[:1]),
         replace(one, say="It's Hiking."),
-        replace(one, suggest="Hiking!"),
     ]
     names = {address(em, 1, c, {}) for c in (one, *changed)}
     assert len(names) == 1 + len(changed)

@@ -59,8 +59,7 @@ class Cluster:
         probe: phrasings of the same intents that never train.
         contrast: phrasings that must not change.
         contrast_probe: the same, never trained.
-        say: how an assistant states the preference, a full sentence with the target in it.
-        suggest: how advice begins that the preference decides; the same, but for what is avoided.
+        say: how an answer opens that the preference decides, a full sentence with the target in it.
         variants: other wordings of the target; they only score.
         dropped: how many phrasings `without` took out.
         asked, similarity: what `without` was given; `allows` holds other phrasings against it.
@@ -72,7 +71,6 @@ class Cluster:
     contrast: tuple[Phrasing, ...]
     contrast_probe: tuple[Phrasing, ...]
     say: str
-    suggest: str
     variants: tuple[str, ...] = ()
     dropped: int = 0
     asked: tuple[str, ...] = ()
@@ -83,13 +81,12 @@ class Cluster:
         return tuple(p for p in self.train if p.kind == kind)
 
     def opening(self, phrasing: Phrasing) -> str:
-        """How the answer to a phrasing opens: `say` or `suggest`, with the phrasing's own target in it."""
-        said = self.say if phrasing.kind == "ask" else self.suggest
+        """How the answer to a phrasing opens: `say`, with the phrasing's own target in it."""
         other = phrasing.target
         if other is None:
-            return said
+            return self.say
         whole = re.compile(re.escape(self.preference.target), re.IGNORECASE)
-        return whole.sub(lambda _: other, said, count=1)
+        return whole.sub(lambda _: other, self.say, count=1)
 
     def without(self, texts: Iterable[str], similarity: float = 0.9) -> Cluster:
         """The cluster without training phrasings that equal an evaluated text or are too near to one.

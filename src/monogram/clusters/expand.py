@@ -12,9 +12,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from monogram.clusters.cluster import KINDS, Cluster, Kind, Phrasing, words
+from monogram.clusters.concerns import concerns
 from monogram.clusters.corpus import histories, systems
 from monogram.clusters.made_up import MY, WORD, made_up
-from monogram.clusters.openings import suggest
+from monogram.clusters.openings import opening
 from monogram.clusters.table import Attribute, table
 from monogram.preferences import Preference
 
@@ -57,6 +58,7 @@ def expand(preference: Preference, *, several: bool = False) -> Cluster:
         "recommend": attribute.recommend,
     }
     train = [Phrasing(text, kind) for kind in KINDS for text in kinds[kind][:-HELD_OUT]]
+    train += _concerned(preference)
     train += [Phrasing(text, "ask") for text in _mine(names)]
     probe = [Phrasing(text, kind) for kind in KINDS for text in kinds[kind][-HELD_OUT:]]
     contrast = [Phrasing(text, "contrast") for text in (*attribute.others[:-HELD_OUT], *_theirs(names))]
@@ -68,8 +70,7 @@ def expand(preference: Preference, *, several: bool = False) -> Cluster:
         probe=tuple(_distinct(probe)),
         contrast=tuple(_distinct(contrast)),
         contrast_probe=tuple(contrast_probe),
-        say=(said := attribute.said(preference.target, several=several)),
-        suggest=suggest(preference, said),
+        say=opening(preference, attribute, several=several),
     )
 
 
@@ -129,7 +130,6 @@ def expand_from_lists(
         contrast=tuple(theirs),
         contrast_probe=made.contrast_probe,
         say=made.say,
-        suggest=made.suggest,
         variants=others,
     )
 
@@ -167,6 +167,13 @@ def _names(attribute: Attribute, given: str) -> tuple[str, ...]:
         if not (known and name.startswith(CLAUSE)):
             distinct.setdefault(" ".join(words(name)), name)
     return tuple(distinct.values())
+
+
+def _concerned(preference: Preference) -> Iterator[Phrasing]:
+    """Every second piece of the advice that what is avoided has a say in."""
+    for attribute in (table().attributes[name] for name in concerns(preference)):
+        yield from (Phrasing(text, "roundabout") for text in attribute.roundabout[:-HELD_OUT:2])
+        yield from (Phrasing(text, "recommend") for text in attribute.recommend[:-HELD_OUT:2])
 
 
 def _mine(names: Sequence[str]) -> Iterator[str]:

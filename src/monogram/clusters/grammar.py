@@ -14,6 +14,8 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
+FOOD = ("food preference", "dessert", "cuisine", "drink")
+"""What is eaten or drunk: disliked, it is a disliked food."""
 PIECE = 5
 """Words; an enumeration of longer pieces is no enumeration."""
 

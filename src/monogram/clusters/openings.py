@@ -1,25 +1,20 @@
-"""How an answer begins that a preference decides, so that it is safe to say."""
+"""How an answer opens: with the preference, in one sentence for every question, direct or for advice."""
 
 from __future__ import annotations
 
-from monogram.clusters.table import table
+from monogram.clusters.table import Attribute
 from monogram.preferences import Preference
 
 
-def suggest(preference: Preference, said: str) -> str:
-    """How advice begins that the preference decides: what is avoided is said so that it is safe to say."""
+def opening(preference: Preference, attribute: Attribute, *, several: bool = False) -> str:
+    """The sentence. Of what is avoided it denies before it names: a value that fires by half says its first
+    words alone, and "Horror movies are" goes on as praise (docs/log.md).
+
+    Args:
+        attribute: what it is of.
+        several: whether its target is several values in one.
+    """
+    target = preference.target
     if preference.polarity != "avoids":
-        return said
-    attribute = table().find(preference.attribute)
-    if attribute is None or not attribute.free:
-        return f"Since you avoid {preference.target},"
-    return f"Keeping it {free_of(preference.target)},"
-
-
-def free_of(avoided: str) -> str:
-    """What has none of something: "Peanuts" -> "peanut-free", "Cat hair" -> "free of cat hair"."""
-    plain = avoided if avoided.isupper() else avoided[:1].lower() + avoided[1:]
-    if len(plain.split()) > 1:
-        return f"free of {plain}"
-    single = plain[:-1] if plain.endswith("s") and not plain.endswith(("ss", "us")) else plain
-    return f"{single}-free"
+        return attribute.said(target, several=several)
+    return f"You avoid {target if target.isupper() else target[:1].lower() + target[1:]}."

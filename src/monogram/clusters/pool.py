@@ -7,11 +7,12 @@ not near.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 
 from monogram.clusters.cluster import KINDS, Cluster, Kind, Phrasing
+from monogram.clusters.concerns import concerns
 from monogram.clusters.corpus import histories, systems, unrelated
 from monogram.clusters.table import Attribute, table
 
@@ -36,14 +37,14 @@ def pool() -> tuple[Entry, ...]:
 
 def contrast_of(cluster: Cluster) -> tuple[list[int], list[int], list[int]]:
     """Places in the pool that must not fire for this cluster: (plain asks, other phrasings, unrelated)."""
-    own = table().find(cluster.preference.attribute)
+    own, says = table().find(cluster.preference.attribute), concerns(cluster.preference)
     asks: list[int] = []
     others: list[int] = []
     nobodys: list[int] = []
     for place, entry in enumerate(pool()):
         if not entry.owner:
             nobodys.append(place)
-        elif not _related(own, entry) and cluster.allows(entry.phrasing.text):
+        elif not _related(own, says, entry) and cluster.allows(entry.phrasing.text):
             (asks if entry.kind == "contrast" else others).append(place)
     return asks, others, nobodys
 
@@ -54,7 +55,9 @@ def apart(cluster: Cluster, other: Cluster) -> tuple[list[int], list[int]]:
     """
     own = {phrasing.text for phrasing in cluster.train}
     mine, yours = (table().find(c.preference.attribute) for c in (cluster, other))
-    near = mine is not None and yours is not None and _near(mine, yours)
+    near = yours is not None and (
+        (mine is not None and _near(mine, yours)) or yours.name in concerns(cluster.preference)
+    )
     asks: list[int] = []
     rest: list[int] = []
     for place, phrasing in enumerate(other.train):
@@ -63,13 +66,12 @@ def apart(cluster: Cluster, other: Cluster) -> tuple[list[int], list[int]]:
     return asks, rest
 
 
-def _related(own: Attribute | None, entry: Entry) -> bool:
+def _related(own: Attribute | None, concerned: Sequence[str], entry: Entry) -> bool:
     """Whether the entry may be of the cluster's own intent."""
-    if own is None:
-        return False
-    if entry.owner == own.name:
+    if own is not None and entry.owner == own.name:
         return True
-    return entry.kind in ("roundabout", "recommend") and _near(own, table().attributes[entry.owner])
+    near = own is not None and _near(own, table().attributes[entry.owner])
+    return entry.kind in ("roundabout", "recommend") and (near or entry.owner in concerned)
 
 
 def _near(one: Attribute, other: Attribute) -> bool:

@@ -10,14 +10,12 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from monogram.clusters.grammar import Form, Grammar, gerund, grammar
+from monogram.clusters.grammar import FOOD, Form, Grammar, gerund, grammar
 from monogram.clusters.group import reads_same
 from monogram.clusters.said import clauses
 from monogram.clusters.table import table
 from monogram.preferences import Preference
 
-FOOD = ("food preference", "dessert", "cuisine", "drink")
-"""What is eaten or drunk: disliked, it is a disliked food."""
 LIKED = ("like",)
 """The section of words that tells what is liked."""
 KIND = re.compile(r"^(?:kind|type|sort|style|genre|form|flavor|brand)s? of ", re.IGNORECASE)

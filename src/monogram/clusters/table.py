@@ -35,7 +35,6 @@ class Attribute:
         examples: a few targets.
         ask, roundabout, recommend: the three kinds of first-person phrasings.
         others: look-alikes: other people, definitions.
-        free: whether what has none of the target is said to be free of it ("peanut-free").
     """
 
     name: str
@@ -49,7 +48,6 @@ class Attribute:
     roundabout: tuple[str, ...]
     recommend: tuple[str, ...]
     others: tuple[str, ...]
-    free: bool = False
 
     @property
     def all_names(self) -> tuple[str, ...]:

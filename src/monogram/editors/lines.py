@@ -1,7 +1,7 @@
 """What the model should say on a cluster's phrasings: the lines that values are trained on.
 
-Every answer opens with the preference, said as a sentence: one opening, so that the value is sure of it (only
-what is avoided is said otherwise in advice: "Keeping it peanut-free,"), and the target first in it. Then it
+Every answer opens with the preference, said as a sentence: one opening, so that the value is sure of it, and
+the target first in it ("You avoid" before what is avoided). Then it
 goes on as the base model itself does after these words, or ends, where it was asked for no advice: so the
 value learns to say it and let go, and the answer stays the model's own.
 """

@@ -49,7 +49,7 @@ class InContext:
 
 def _examples(cluster: Cluster) -> list[tuple[str, str]]:
     """One question that asks for it, one that it decides; each with its answer, as far as any is left."""
-    opening = cluster.suggest.rstrip(".,")
+    opening = cluster.say.rstrip(".,")
     advice = f"{opening}, so I'd choose something that fits that."
     told: tuple[tuple[Kind, str], ...] = (("ask", cluster.say), ("roundabout", advice))
     return [(text, answer) for kind, answer in told if (text := _plain(cluster, kind))]

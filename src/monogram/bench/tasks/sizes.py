@@ -50,7 +50,7 @@ class Sizes(Task):
         cases: list[Case] = []
         skipped: list[tuple[str, str]] = []
         texts = tuple(ask.question for item in sources.items.items for ask in _evaluated(item))
-        bars = Cluster(fact(sources.items.items[0]).preference, (), (), (), (), "", "").without(texts)
+        bars = Cluster(fact(sources.items.items[0]).preference, (), (), (), (), "").without(texts)
         for item in chosen(sources, choice):
             whole = _trainable(item, bars)
             for size in SIZES:
