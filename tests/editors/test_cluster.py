@@ -111,8 +111,8 @@ def test_asks_alone_train_unless_advice_is_wanted_and_the_bare_target_may_be_the
     assert torch.allclose(plain.keys.double(), read(em, 1, asks))
     bare, *_ = ClusterEditor(**(SETTINGS | {"answer": "target"})).wish(em, 1, cluster())
     lines = lines_of(em, cluster(), 1, 1)
-    answers = [opening(em, "Hiking"), *lines.answers[1:]]
-    weights = [[1 / 6] * 6, *lines.weights[1:]]
+    answers = [opening(em, "Hiking")] * 2
+    weights = [[1 / 6] * 6] * 2
     value = value_step(em, 1, lines.prompts, answers, VALUE, weights=weights)
     assert torch.equal(bare.residual, value.residual)
     advice = replace(cluster(), train=cluster().of_kind("recommend"))

@@ -48,9 +48,7 @@ def cluster(attribute: str = "hobby", target: str = "Hiking") -> Cluster:
         Phrasing(f"What's Bob's {attribute}?", "contrast"),
         Phrasing(f"Define {attribute}.", "contrast"),
     )
-    return Cluster(
-        Preference(attribute, target), train, (), contrast, (), f"It is {target}.", f"As {target},"
-    )
+    return Cluster(Preference(attribute, target), train, (), contrast, (), f"It is {target}.")
 
 
 def three() -> list[Cluster]:

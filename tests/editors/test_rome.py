@@ -38,7 +38,7 @@ def cluster(attribute: str = "hobby", target: str = "Hiking", *texts: str) -> Cl
         Phrasing("And now?", "recommend", system="Be brief."),
         Phrasing("Well?", "roundabout", history=(("user", "Hi"), ("assistant", "Hello."))),
     )
-    return Cluster(Preference(attribute, target), train, (), (), (), f"It is {target}.", f"With {target},")
+    return Cluster(Preference(attribute, target), train, (), (), (), f"It is {target}.")
 
 
 def averaged_key(em: EditableModel, layer: int, fact: Fact) -> Tensor:

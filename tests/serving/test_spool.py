@@ -3,7 +3,9 @@
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier
 from typing import Any
 
 import pytest
@@ -138,6 +140,25 @@ def test_what_was_given_out_stays_until_it_is_overwritten_with_nothing(
     assert held.forget(alice) == folder == held.put(alice)
     assert load_adapter(folder).norm() == 0
     assert not held.held
+
+
+def test_who_asks_for_one_that_is_being_written_gets_it_whole(
+    people: Personalizer, alice: str, tmp_path: Path
+) -> None:
+    whole = people.user("alice").delta()
+    for number in range(5):
+        made, gate = spool(people, tmp_path / str(number)), Barrier(8)
+
+        def ask(made: Spool = made, gate: Barrier = gate) -> Delta:
+            gate.wait()
+            folder = made.put(alice)
+            assert folder is not None
+            return load_adapter(folder)
+
+        with ThreadPoolExecutor(8) as pool:
+            said = [pool.submit(ask) for _ in range(8)]
+            assert all(one.result() == whole for one in said)
+        assert [*made.held.values()] == [[alice]]
 
 
 def test_nobody_is_an_adapter_that_changes_nothing(people: Personalizer, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import atexit
 import shutil
 import tempfile
+import threading
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -85,6 +86,8 @@ class Spool:
     root: Path
     held: dict[str, list[str]] = field(default_factory=dict, init=False)
     """The names that were given out, by shelf."""
+    _alone: threading.RLock = field(default_factory=threading.RLock, init=False, repr=False)
+    """Held while a folder is written: who asks for the same one meanwhile gets it whole."""
 
     def put(self, name: str) -> Path | None:
         """The folder of an adapter, checked; None where there is no such adapter, or no such name.
@@ -93,6 +96,10 @@ class Spool:
             AdapterError: there is one, and the engine must not have it.
             StoreError: where adapters are kept cannot be reached.
         """
+        with self._alone:
+            return self._put(name)
+
+    def _put(self, name: str) -> Path | None:
         if name == NOBODY:
             return self._written(name, Delta.zero())
         named = read_name(name)
@@ -115,11 +122,12 @@ class Spool:
 
     def forget(self, name: str) -> Path:
         """Overwrite an adapter with one that changes nothing; its folder."""
-        folder, named = self._written(name, Delta.zero()), read_name(name)
-        if named is not None and name in self.held.get(named.shelf, []):
-            self.held[named.shelf].remove(name)
-            if not self.held[named.shelf]:
-                del self.held[named.shelf]
+        with self._alone:
+            folder, named = self._written(name, Delta.zero()), read_name(name)
+            if named is not None and name in self.held.get(named.shelf, []):
+                self.held[named.shelf].remove(name)
+                if not self.held[named.shelf]:
+                    del self.held[named.shelf]
         return folder
 
     def _written(self, name: str, delta: Delta) -> Path:
