@@ -5,6 +5,7 @@ import torch
 
 from monogram.models.editable import EditableModel
 from monogram.models.going_on import going_on
+from monogram.models.prefix import read_prefix
 from tests import tiny
 
 ROWS = [[5, 6, 7, 8, 9, 10, 11, 12, 13], [14], [15, 16, 17]]
@@ -27,6 +28,19 @@ def test_each_row_goes_on_as_it_does_alone(kind: str) -> None:
     told = going_on(em, ROWS, 5, may_end=[True, False, True])
     for row, may_end, said in zip(ROWS, [True, False, True], told, strict=True):
         assert said == alone(em, row, 5, may_end=may_end)
+
+
+@pytest.mark.parametrize("kind", [*tiny.TABLE])
+@pytest.mark.parametrize("begun", [[[18, 19], [20, 21], [22, 23]], [[18, 19], [20, 21, 22], []]])
+def test_what_was_begun_and_what_was_read_change_nothing(kind: str, begun: list[list[int]]) -> None:
+    em, may_end = tiny.editable(kind), [True, False, True]
+    whole = [row + more for row, more in zip(ROWS, begun, strict=True)]
+    told = going_on(em, whole, 5, may_end=may_end)
+    with torch.no_grad():
+        read = read_prefix(em.model, [row[:-1] for row in ROWS])
+    for _ in range(2):  # what was read stays as it is
+        assert going_on(em, ROWS, 5, may_end=may_end, begun=begun, read=read) == told
+    assert going_on(em, ROWS, 5, may_end=may_end, begun=begun) == told
 
 
 def test_an_end_is_the_last_token_where_it_may_come(monkeypatch: pytest.MonkeyPatch) -> None:

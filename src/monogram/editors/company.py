@@ -24,10 +24,11 @@ from monogram.clusters.expand import expand
 from monogram.clusters.table import table
 from monogram.editors.base import Progress
 from monogram.editors.kept import address
-from monogram.editors.lines import lines_of
+from monogram.editors.lines import gone_on, openings
 from monogram.editors.values import OnStep, ValueConfig, ValueResult, value_step
 from monogram.files import home
 from monogram.models.editable import EditableModel
+from monogram.models.prefix import read_prefix
 from monogram.preferences import Preference
 
 
@@ -72,7 +73,10 @@ class Values:
         self, cluster: Cluster, on_step: OnStep | None = None, progress: Progress | None = None
     ) -> ValueResult:
         """The value of a cluster. `progress` is for the company, where that has to be found."""
-        lines = lines_of(self.model, cluster, self.asks, self.advice)
+        begun = openings(self.model, cluster, self.asks, self.advice)
+        with torch.no_grad():  # once, for how the base model goes on and for the steps
+            read = read_prefix(self.model.model, [prompt[:-1] for prompt in begun.prompts])
+        lines = gone_on(self.model, begun, read)
         return value_step(
             self.model,
             self.layer,
@@ -82,6 +86,7 @@ class Values:
             weights=lines.weights,
             others=self.others(progress) if self.company else None,
             fast=self.fast,
+            read=read,
             on_step=on_step,
         )
 

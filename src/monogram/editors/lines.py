@@ -8,7 +8,9 @@ value learns to say it and let go, and the answer stays the model's own.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from transformers import DynamicCache
 
 from monogram.clusters.cluster import KINDS, Cluster, Phrasing
 from monogram.models.editable import EditableModel
@@ -24,29 +26,48 @@ TOLD = 3.0
 
 @dataclass(frozen=True)
 class Lines:
-    """B prompts, their answers, and a weight for each of the answers' tokens; all token lists."""
+    """B prompts, their answers, a weight for each of the answers' tokens (all token lists), and whether each
+    answer may end after its opening.
+    """
 
     prompts: list[list[int]]
     answers: list[list[int]]
     weights: list[list[float]]
+    may_end: list[bool] = field(default_factory=list)
 
 
 def lines_of(model: EditableModel, cluster: Cluster, asks: int, advice: int) -> Lines:
     """Lines on `asks` phrasings that ask and `advice` of each other kind, evenly spread."""
-    lines, may_end = Lines([], [], []), list[bool]()
+    return gone_on(model, openings(model, cluster, asks, advice))
+
+
+def openings(model: EditableModel, cluster: Cluster, asks: int, advice: int) -> Lines:
+    """The same lines, up to where the base model goes on."""
+    lines = Lines([], [], [])
     for kind in KINDS:
         for phrasing in _chosen(cluster.of_kind(kind), asks if kind == "ask" else advice):
             words = opening(model, cluster.opening(phrasing))
             counts = _counts(model, words, phrasing.target or cluster.preference.target)
-            may_end.append(kind == "ask")
+            lines.may_end.append(kind == "ask")
             lines.prompts.append(model.chat_ids(phrasing.messages()))
             lines.answers.append(words)
             lines.weights.append([count / sum(counts) for count in counts])
-    begun = [prompt + answer for prompt, answer in zip(lines.prompts, lines.answers, strict=True)]
-    for row, after in enumerate(going_on(model, begun, AFTER, may_end=may_end)):
-        lines.answers[row] = lines.answers[row] + after
-        lines.weights[row] += [SHARE / len(after)] * len(after)
     return lines
+
+
+def gone_on(model: EditableModel, lines: Lines, read: DynamicCache | None = None) -> Lines:
+    """Lines that were begun, with the base model's own continuation.
+
+    Args:
+        read: the prompts without their last tokens, from `read_prefix`, where they are read already.
+    """
+    may_end = lines.may_end
+    after = going_on(model, lines.prompts, AFTER, may_end=may_end, begun=lines.answers, read=read)
+    answers = [[*begun, *more] for begun, more in zip(lines.answers, after, strict=True)]
+    weights = [
+        [*begun, *([SHARE / len(more)] * len(more))] for begun, more in zip(lines.weights, after, strict=True)
+    ]
+    return Lines(lines.prompts, answers, weights, may_end)
 
 
 def opening(model: EditableModel, text: str) -> list[int]:

@@ -18,6 +18,7 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
+from transformers import DynamicCache
 
 from monogram.errors import EditRefusedError, ModelError
 from monogram.models.editable import EditableModel
@@ -91,6 +92,7 @@ def value_step(
     weights: Sequence[Sequence[float]] | None = None,
     others: Tensor | None = None,
     fast: bool = True,
+    read: DynamicCache | None = None,
     on_step: OnStep | None = None,
 ) -> ValueResult:
     """The residual at the last token of `prompts` that makes the model say `answers`.
@@ -103,6 +105,7 @@ def value_step(
         others: (n, d_out) residuals that may stand beside this one, see `ValueConfig.beside`; none by
             default.
         fast: run only what the residual can change; False runs the whole model in every step.
+        read: the prompts without their last tokens, from `read_prefix`, where they are read already.
         on_step: called with (step, steps at most) before each step.
 
     Raises:
@@ -112,14 +115,14 @@ def value_step(
     begun = time.perf_counter()
     writer = em.module(em.names(layer)["down"])
     layers = cast(nn.ModuleList, em.module(em.layout.layers))
-    way: type[Tail] | type[Plain] = Tail if fast else Plain
-    tail = way(em.model, layers, writer, layer, prompts, answers, context=context)
+    rows = (em.model, layers, writer, layer, prompts, answers)
+    tail = Tail(*rows, context=context, read=read) if fast else Plain(*rows, context=context)
     where = tail.labels != -100
     labels, share = tail.labels[where], _shares(tail.labels, weights)[where] / len(prompts)
     with torch.no_grad(), capture(em, {em.names(layer)["down"]: "output"}) as seen:
         tail.scored()
-    rows = torch.arange(len(prompts), device=em.device)
-    written = seen[em.names(layer)["down"]][rows, tail.at].double()  # v, (B, d_out)
+    every = torch.arange(len(prompts), device=em.device)
+    written = seen[em.names(layer)["down"]][every, tail.at].double()  # v, (B, d_out)
     rms, norm = written.pow(2).mean().sqrt(), written.norm(dim=-1).mean()
     if not bool(norm.isfinite()):
         raise ModelError(f"Model '{em.name}' computes no numbers at layer {layer}. Get its files again.")

@@ -19,6 +19,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from transformers import DynamicCache
 
 from monogram.errors import InputError, LayerError
 from monogram.models.below import answered, recorded
@@ -44,6 +45,7 @@ class Tail:
         answers: B token lists, each at least one token.
         context: how many tokens of each answer are the rest of the prompt and not scored (a subject stands
             inside the prompt): at least 0, less than the answer has. None: all are scored.
+        read: the prompts without their last tokens, from `read_prefix`; it stays as it is. None: read now.
 
     Raises:
         InputError: an empty prompt or answer, lists of different lengths, or nothing left to score.
@@ -62,6 +64,7 @@ class Tail:
         answers: Sequence[Sequence[int]],
         *,
         context: Sequence[int] | None = None,
+        read: DynamicCache | None = None,
     ) -> None:
         if not 0 <= layer < len(layers):
             raise LayerError(f"layer {layer} was asked for; this model has layers 0 to {len(layers) - 1}")
@@ -75,7 +78,7 @@ class Tail:
             labels[b, :skip] = -100
         self.labels: Tensor = labels.to(device)
         with torch.no_grad():
-            self._cache = read_prefix(hf, [p[:-1] for p in prompts])
+            self._cache = read_prefix(hf, [p[:-1] for p in prompts]) if read is None else read
         tail, _ = pad_right([[p[-1], *a[:-1]] for p, a in zip(prompts, answers, strict=True)])
         _, seen = pad_left([p[:-1] for p in prompts])
         self._inputs = {
