@@ -8,9 +8,11 @@ import torch
 from torch import Tensor
 
 from monogram.editors import values as room
+from monogram.editors.parts import Pairs, dealt
 from monogram.editors.values import ValueConfig, value_step
 from monogram.errors import EditRefusedError, InputError, LayerError, ModelError
 from monogram.models.editable import EditableModel
+from monogram.models.prefix import read_prefix
 from monogram.models.trace import replaced
 from tests import tiny
 
@@ -264,3 +266,59 @@ def test_no_more_others_stand_beside_than_are_asked_for() -> None:
     assert float((gates > 0).float().mean(0).std()) < 0.02
     assert room._aside(0, 5, (2, 0.6), torch.Generator()).shape == (5, 0)
     assert room._aside(1, 500, (2, 0.6), torch.Generator().manual_seed(0)).shape == (500, 1)
+
+
+def many(em: EditableModel, count: int) -> tuple[list[list[int]], list[list[int]]]:
+    """The three lines over and over, with a word more each time."""
+    prompts, answers = lines(em)
+    more = [[5 + turn] * turn for turn in range(count // 3 + 1)]
+    chosen = [(b % 3, b // 3) for b in range(count)]
+    return [more[turn] + prompts[b] for b, turn in chosen], [answers[b] for b, _ in chosen]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("fast", [True, False])
+def test_parts_take_turns_and_the_last_loss_is_of_all(kind: str, fast: bool) -> None:
+    em, config = tiny.editable(kind), replace(CONFIG, steps=4, gates=(1.0, 1.0))
+    prompts, answers = many(em, 9)
+    with torch.no_grad():
+        read = read_prefix(em.model, [p[:-1] for p in prompts]) if fast else None
+    found = value_step(em, 1, prompts, answers, replace(config, parts=2), fast=fast, read=read)
+    begun = [
+        value_step(em, 1, prompts[turn::2], answers[turn::2], replace(config, steps=0)).losses[0]
+        for turn in (0, 1)
+    ]
+    assert found.losses[0] == pytest.approx(begun[0], rel=1e-10), "nothing is added yet"
+    assert found.losses[1] != pytest.approx(begun[0], rel=1e-3)
+    assert found.losses[2] < begun[0], "the second look at the first part"
+    assert found.losses[3] < begun[1]
+    after = _loss_with(em, prompts, answers, found.residual)
+    assert found.losses[-1] == pytest.approx(after, rel=1e-6)
+    assert len(found.losses) == 5
+
+
+def _loss_with(em: EditableModel, prompts: list[list[int]], answers: list[list[int]], r: Tensor) -> float:
+    """Of all rows at gate 1, by the whole model."""
+    rows = Pairs(prompts, answers)
+    (part,) = dealt(em, 1, rows, 1, read=None, fast=False)
+    with torch.no_grad():
+        return float(part.whole(r.expand(len(prompts), -1)))
+
+
+def test_few_rows_are_not_dealt() -> None:
+    em = tiny.editable()
+    prompts, answers = many(em, 7)
+    whole = value_step(em, 1, prompts, answers, CONFIG)
+    dealt_out = value_step(em, 1, prompts, answers, replace(CONFIG, parts=3))
+    assert torch.equal(whole.residual, dealt_out.residual)
+    assert whole.losses == dealt_out.losses
+
+
+def test_steps_end_when_every_part_is_at_the_stated_loss() -> None:
+    em = tiny.editable()
+    prompts, answers = many(em, 9)
+    losses = value_step(em, 1, prompts, answers, replace(CONFIG, parts=2, steps=2)).losses
+    low, high = sorted(losses[:2])
+    between = value_step(em, 1, prompts, answers, replace(CONFIG, parts=2, stop=(low + high) / 2))
+    assert len(between.losses) > 2
+    assert len(value_step(em, 1, prompts, answers, replace(CONFIG, parts=2, stop=1e9)).losses) == 2

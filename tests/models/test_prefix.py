@@ -8,7 +8,7 @@ import torch
 from transformers import DynamicCache
 
 from monogram.models import prefix
-from monogram.models.prefix import read_prefix
+from monogram.models.prefix import picked, read_prefix
 from tests import tiny
 
 KINDS = (*tiny.TABLE, "stablelm")
@@ -69,3 +69,19 @@ def test_a_long_prompt_pads_no_short_one(shapes: list[tuple[int, ...]]) -> None:
 
 def test_without_a_token_nothing_is_read() -> None:
     assert read_prefix(tiny.model(), [[], []]).get_seq_length() == 0
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_some_rows_of_what_was_read_are_as_if_they_alone_were_read(kind: str) -> None:
+    em, all_rows = tiny.editable(kind), rows(LENGTHS)
+    with torch.no_grad():
+        whole = read_prefix(em.model, all_rows)
+        before = [layer.keys.clone() for layer in whole.layers]
+        some, alone = picked(whole, [0, 4], 8), read_prefix(em.model, [all_rows[0], all_rows[4]])
+    close = {"rtol": 1e-5, "atol": 1e-6} if kind in FLOAT32_SOFTMAX else {"rtol": 1e-10, "atol": 1e-10}
+    for one, other in zip(some.layers, alone.layers, strict=True):
+        for a, b in ((one.keys, other.keys), (one.values, other.values)):
+            assert a.shape == b.shape
+            torch.testing.assert_close(a[0], b[0], **close)
+            torch.testing.assert_close(a[1, :, -3:], b[1, :, -3:], **close)
+    assert all(torch.equal(layer.keys, kept) for layer, kept in zip(whole.layers, before, strict=True))

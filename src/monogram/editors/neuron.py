@@ -60,9 +60,9 @@ class NeuronConfig:
     margin: float = 0.1
     threshold: float = -0.1
     sharpness: float = 10.0
-    asks: int = 4
-    advice: int = 2
-    value: ValueConfig = field(default_factory=ValueConfig)
+    asks: int = 8
+    advice: int = 5
+    value: ValueConfig = field(default_factory=partial(ValueConfig, parts=2))
     company: int = 6
     fast: bool = True
 

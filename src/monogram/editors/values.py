@@ -3,9 +3,9 @@
 Gradient steps on `r` alone (ROME, arXiv 2202.05262, §3.1, is the origin), with some things of our own: the
 gate is drawn anew in every step, so that the value works however strongly its neuron fires; other residuals
 may stand beside it, so that it works where other neurons fire a little, too; the layers below and the
-prompt's prefix run once (`models.tail`, the fast path), and in most steps the output head computes the
-likeliest tokens alone; and tokens may be weighted, so that an answer can be led to say the target and then be
-left to the model.
+prompt's prefix run once (`models.tail`, the fast path), in most steps the output head computes the likeliest
+tokens alone, and rows may take turns (`parts`); and tokens may be weighted, so that an answer can be led to
+say the target and then be left to the model.
 """
 
 from __future__ import annotations
@@ -13,19 +13,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import cast
 
 import torch
-from torch import Tensor, nn
-from torch.nn.functional import cross_entropy
+from torch import Tensor
 from transformers import DynamicCache
 
+from monogram.editors.parts import Pairs, Part, dealt
 from monogram.errors import EditRefusedError, ModelError
 from monogram.models.editable import EditableModel
-from monogram.models.head import likeliest
-from monogram.models.plain import Plain
-from monogram.models.tail import Tail
-from monogram.models.trace import capture
 
 OnStep = Callable[[int, int], None]
 LOOK = 10
@@ -47,10 +42,11 @@ class ValueConfig:
             anew for each row and step, and up to which gate each.
         weight_decay: weight of ‖r‖²/‖v‖² in the loss (ROME: 1e-3).
         clamp: longest ‖r‖, in units of ‖v‖ (ROME: 4); None: no bound.
-        stop: loss (without decay) at which the steps end.
+        stop: loss (without decay) at which the steps end, of every part.
         likeliest: how many tokens of each place, its likeliest ones, stand for the vocabulary between looks
             at all of it, which every tenth step and the last one take; None: all in every step.
         seed: of the gates.
+        parts: how many parts the rows are dealt into, at most; each step takes one of them, in turn.
     """
 
     steps: int = 20
@@ -64,6 +60,7 @@ class ValueConfig:
     stop: float = 0.05
     likeliest: int | None = 128
     seed: int = 0
+    parts: int = 1
 
 
 @dataclass(frozen=True)
@@ -72,7 +69,8 @@ class ValueResult:
 
     Attributes:
         residual: (width,), float64.
-        losses: before each step, then at the end: mean negative log-likelihood per token, nats.
+        losses: before each step, of its part, then at the end, of all: mean negative log-likelihood per
+            token, nats.
         seconds: of the whole step with its prefix pass.
     """
 
@@ -113,16 +111,9 @@ def value_step(
         ModelError: the model's own output is none.
     """
     begun = time.perf_counter()
-    writer = em.module(em.names(layer)["down"])
-    layers = cast(nn.ModuleList, em.module(em.layout.layers))
-    rows = (em.model, layers, writer, layer, prompts, answers)
-    tail = Tail(*rows, context=context, read=read) if fast else Plain(*rows, context=context)
-    where = tail.labels != -100
-    labels, share = tail.labels[where], _shares(tail.labels, weights)[where] / len(prompts)
-    with torch.no_grad(), capture(em, {em.names(layer)["down"]: "output"}) as seen:
-        tail.scored()
-    every = torch.arange(len(prompts), device=em.device)
-    written = seen[em.names(layer)["down"]][every, tail.at].double()  # v, (B, d_out)
+    rows = Pairs(prompts, answers, context, weights)
+    parts = dealt(em, layer, rows, config.parts, read=read, fast=fast)
+    written = torch.cat([part.written for part in parts])  # v, (B, d_out)
     rms, norm = written.pow(2).mean().sqrt(), written.norm(dim=-1).mean()
     if not bool(norm.isfinite()):
         raise ModelError(f"Model '{em.name}' computes no numbers at layer {layer}. Get its files again.")
@@ -130,38 +121,52 @@ def value_step(
     rate = config.lr * float(rms) if config.relative else config.lr
     adam = torch.optim.Adam([residual], lr=rate, betas=config.betas)
     draw = torch.Generator().manual_seed(config.seed)
-    low, high = config.gates
-    losses: list[float] = []
-    near: Tensor | None = None  # the tokens that stand for the vocabulary
     crowd = residual.new_zeros(0, em.width) if others is None else others.double().to(em.device)
+    losses: list[float] = []
     for step in range(config.steps + 1):
         if on_step is not None:
             on_step(step, config.steps)
-        gates = torch.rand(len(prompts), generator=draw, dtype=torch.float64) * (high - low) + low
-        aside = _aside(len(crowd), len(prompts), config.beside, draw).to(em.device) @ crowd
-        added = residual * gates.to(em.device)[:, None] + aside
-        if step % LOOK == 0 or step == config.steps:
-            near = None
-        logits = tail.scored(added, tokens=near)
-        loss = _loss(logits, labels, share, near)
-        if near is not None and loss.item() <= config.stop:  # the whole vocabulary has to agree
-            near, logits = None, tail.scored(added)
-            loss = _loss(logits, labels, share, near)
+        if step == config.steps:
+            losses.append(_mean(parts, residual, crowd, config, draw))
+            break
+        part = parts[step % len(parts)]
+        added = _added(residual, len(part), crowd, config, draw)
+        if step // len(parts) % LOOK == 0:
+            loss = part.whole(added, config.likeliest)
+        else:
+            loss = part.near(added)
+            if loss.item() <= config.stop:  # the whole vocabulary has to agree
+                loss = part.whole(added, config.likeliest)
         losses.append(loss.item())
         if losses[-1] != losses[-1]:
-            raise EditRefusedError(
-                f"The value step at layer {layer} lost its footing: the loss is not a number."
-            )
-        if losses[-1] <= config.stop or step == config.steps:
+            break
+        if len(losses) >= len(parts) and max(losses[-len(parts) :]) <= config.stop:
             break
         adam.zero_grad()
         (loss + config.weight_decay * residual.pow(2).sum() / norm**2).backward()
         adam.param_groups[0]["lr"] = rate * min(1.0, 2 * (1 - step / config.steps))
         adam.step()
-        if near is None and config.likeliest is not None:
-            near = likeliest(logits, labels, config.likeliest)
         _shorten(residual, None if config.clamp is None else config.clamp * float(norm))
+    if losses[-1] != losses[-1]:
+        raise EditRefusedError(f"The value step at layer {layer} lost its footing: the loss is not a number.")
     return ValueResult(residual.detach(), tuple(losses), time.perf_counter() - begun)
+
+
+@torch.no_grad()
+def _mean(
+    parts: Sequence[Part], residual: Tensor, crowd: Tensor, config: ValueConfig, draw: torch.Generator
+) -> float:
+    """Loss of all rows, each with a gate of its own."""
+    each = [float(part.whole(_added(residual, len(part), crowd, config, draw))) * len(part) for part in parts]
+    return sum(each) / sum(map(len, parts))
+
+
+def _added(residual: Tensor, rows: int, crowd: Tensor, config: ValueConfig, draw: torch.Generator) -> Tensor:
+    """(rows, d_out) the residual at gates that are drawn, and others beside it."""
+    low, high = config.gates
+    gates = torch.rand(rows, generator=draw, dtype=torch.float64) * (high - low) + low
+    aside = _aside(len(crowd), rows, config.beside, draw).to(residual.device) @ crowd
+    return residual * gates.to(residual.device)[:, None] + aside
 
 
 def _aside(count: int, rows: int, beside: tuple[int, float], draw: torch.Generator) -> Tensor:
@@ -173,24 +178,6 @@ def _aside(count: int, rows: int, beside: tuple[int, float], draw: torch.Generat
     turn = torch.rand(rows, count, generator=draw).argsort(1).argsort(1)
     gates = torch.rand(rows, count, generator=draw, dtype=torch.float64) * far
     return gates * (turn < few)
-
-
-def _loss(logits: Tensor, labels: Tensor, share: Tensor, tokens: Tensor | None) -> Tensor:
-    """Mean over rows, in nats, of logits (N, V) of these tokens, or of all."""
-    places = labels if tokens is None else torch.searchsorted(tokens, labels)
-    logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
-    return (cross_entropy(logits, places, reduction="none") * share).sum()
-
-
-def _shares(labels: Tensor, weights: Sequence[Sequence[float]] | None) -> Tensor:
-    """(B, T) how much each label's loss counts; rows without weights share 1 evenly."""
-    live = (labels != -100).float()
-    if weights is None:
-        return live / live.sum(1, keepdim=True)
-    share = torch.zeros_like(live)
-    for b, row in enumerate(weights):
-        share[b, : len(row)] = torch.tensor(row, device=live.device)
-    return share * live
 
 
 def _shorten(residual: Tensor, longest: float | None) -> None:

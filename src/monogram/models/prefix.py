@@ -84,6 +84,16 @@ def copied(cache: DynamicCache, times: int = 1) -> DynamicCache:
     return fresh
 
 
+def picked(cache: DynamicCache, rows: Sequence[int], width: int) -> DynamicCache:
+    """Some of the rows of a cache from `read_prefix`, and of these the last `width` places."""
+    fresh, places = copied(cache), torch.tensor(list(rows))
+    for layer in cast(list[DynamicLayer], fresh.layers):
+        keys, values = cast(Tensor, layer.keys), cast(Tensor, layer.values)
+        begin = keys.shape[2] - width
+        layer.keys, layer.values = keys[places, :, begin:], values[places, :, begin:]
+    return fresh
+
+
 def alike(lengths: Sequence[int]) -> list[list[int]]:
     """Indices of rows in groups of like length, the shortest first."""
     groups: list[list[int]] = []
