@@ -284,6 +284,7 @@ def test_parts_take_turns_and_the_last_loss_is_of_all(kind: str, fast: bool) -> 
     with torch.no_grad():
         read = read_prefix(em.model, [p[:-1] for p in prompts]) if fast else None
     found = value_step(em, 1, prompts, answers, replace(config, parts=2), fast=fast, read=read)
+    assert read is None or not read.layers, "it is used up"
     begun = [
         value_step(em, 1, prompts[turn::2], answers[turn::2], replace(config, steps=0)).losses[0]
         for turn in (0, 1)

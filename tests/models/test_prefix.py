@@ -8,7 +8,7 @@ import torch
 from transformers import DynamicCache
 
 from monogram.models import prefix
-from monogram.models.prefix import picked, read_prefix
+from monogram.models.prefix import lightened, picked, read_prefix
 from tests import tiny
 
 KINDS = (*tiny.TABLE, "stablelm")
@@ -85,3 +85,16 @@ def test_some_rows_of_what_was_read_are_as_if_they_alone_were_read(kind: str) ->
             torch.testing.assert_close(a[0], b[0], **close)
             torch.testing.assert_close(a[1, :, -3:], b[1, :, -3:], **close)
     assert all(torch.equal(layer.keys, kept) for layer, kept in zip(whole.layers, before, strict=True))
+
+
+def test_of_layers_below_just_the_length_is_kept() -> None:
+    em = tiny.editable()
+    with torch.no_grad():
+        whole = read_prefix(em.model, rows(LENGTHS))
+    light = lightened(whole, 2)
+    assert light.get_seq_length() == whole.get_seq_length() == max(LENGTHS)
+    assert [layer.keys.numel() for layer in light.layers[:2]] == [max(LENGTHS)] * 2
+    for ours, theirs in zip(light.layers[2:], whole.layers[2:], strict=True):
+        assert ours.keys is theirs.keys
+        assert ours.values is theirs.values
+    assert whole.layers[0].keys.shape[0] == len(LENGTHS), "what was read stays as it is"

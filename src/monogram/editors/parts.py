@@ -102,7 +102,10 @@ def dealt(
     check_pairs(rows.prompts, rows.answers, rows.context or [0] * len(rows.answers))
     count = max(1, min(count, len(rows.prompts) // LEAST))
     turns = [range(turn, len(rows.prompts), count) for turn in range(count)]
-    return [Part(em, layer, rows.of(turn), _read(read, rows, turn), fast) for turn in turns]
+    parts = [Part(em, layer, rows.of(turn), _read(read, rows, turn), fast) for turn in turns]
+    if read is not None:
+        read.layers.clear()  # what is still wanted of it, the parts have
+    return parts
 
 
 def _read(read: DynamicCache | None, rows: Pairs, turn: Sequence[int]) -> DynamicCache | None:

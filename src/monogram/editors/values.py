@@ -103,7 +103,8 @@ def value_step(
         others: (n, d_out) residuals that may stand beside this one, see `ValueConfig.beside`; none by
             default.
         fast: run only what the residual can change; False runs the whole model in every step.
-        read: the prompts without their last tokens, from `read_prefix`, where they are read already.
+        read: the prompts without their last tokens, from `read_prefix`, where they are read already; it is
+            used up, for it is large.
         on_step: called with (step, steps at most) before each step.
 
     Raises:

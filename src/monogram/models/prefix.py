@@ -94,6 +94,14 @@ def picked(cache: DynamicCache, rows: Sequence[int], width: int) -> DynamicCache
     return fresh
 
 
+def lightened(cache: DynamicCache, below: int) -> DynamicCache:
+    """The same for those that run the layers from `below` up alone: of the others just how long they are."""
+    fresh = copied(cache)
+    for layer in cast(list[DynamicLayer], fresh.layers[:below]):
+        layer.keys = layer.values = cast(Tensor, layer.keys)[:1, :1, :, :1].clone()
+    return fresh
+
+
 def alike(lengths: Sequence[int]) -> list[list[int]]:
     """Indices of rows in groups of like length, the shortest first."""
     groups: list[list[int]] = []

@@ -25,7 +25,7 @@ from monogram.errors import InputError, LayerError
 from monogram.models.below import answered, recorded
 from monogram.models.head import at_labels, of_tokens
 from monogram.models.pad import pad_left, pad_right
-from monogram.models.prefix import copied, read_prefix
+from monogram.models.prefix import copied, lightened, read_prefix
 
 
 class Tail:
@@ -78,7 +78,7 @@ class Tail:
             labels[b, :skip] = -100
         self.labels: Tensor = labels.to(device)
         with torch.no_grad():
-            self._cache = read_prefix(hf, [p[:-1] for p in prompts]) if read is None else read
+            cache = read_prefix(hf, [p[:-1] for p in prompts]) if read is None else read
         tail, _ = pad_right([[p[-1], *a[:-1]] for p, a in zip(prompts, answers, strict=True)])
         _, seen = pad_left([p[:-1] for p in prompts])
         self._inputs = {
@@ -87,7 +87,8 @@ class Tail:
             "position_ids": (seen.sum(1, keepdim=True) + torch.arange(tail.shape[1])).to(device),
             "use_cache": True,
         }
-        self._below = recorded(hf, layers, layer, {**self._inputs, "past_key_values": copied(self._cache)})
+        self._below = recorded(hf, layers, layer, {**self._inputs, "past_key_values": copied(cache)})
+        self._cache = lightened(cache, layer)
 
     def scored(self, residual: Tensor | None = None, tokens: Tensor | None = None) -> Tensor:
         """Logits where there is a label, with `residual` added at the answer's start.
