@@ -17,7 +17,7 @@ from monogram.clusters.pool import contrast_of, pool
 from monogram.delta import Delta
 from monogram.editors import intent as room
 from monogram.editors.base import Edit
-from monogram.editors.detect import constant
+from monogram.editors.detect import constant, fit
 from monogram.editors.keys import kept_readings
 from monogram.editors.neuron import Neuron, NeuronConfig
 from monogram.editors.neuron_plain import NeuronPlain
@@ -349,6 +349,26 @@ def test_beside_others_a_neuron_is_silent_at_what_they_are_asked_with(kind: str)
     bias = bias_of(em, read)[place] * around.steady
     wanted = held_apart(editor, around, cluster(), in_order(three()[1:])) - bias
     torch.testing.assert_close(row.double(), wanted, rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize("others", [1, 20])
+def test_among_others_a_detector_is_freer_and_each_other_counts_for_itself(others: int) -> None:
+    em = tiny.editable("llama")
+    around = room.Ground(em, moments(em, 1))
+    beside = [cluster(f"thing {i}", "Baker") for i in range(others)]
+
+    def read(phrasings: Sequence[Phrasing]) -> Tensor:
+        return room.read_phrasings(em, 1, phrasings).double()
+
+    own, shared = cluster(), [entry.phrasing for entry in POOL]
+    groups = [(read(group), 1.0) for group in (own.contrast, shared[:4], shared[4:12])]
+    groups += [(read(shared[12:24]), 3.0), (moments(em, 1).inputs.double(), 0.3)]
+    for other in beside:  # its asks, and what else it is asked with: 2 in all for few, .08 each for many
+        groups += [(read(part), 1.0 if others == 1 else 0.08) for part in (other.train[:2], other.train[2:])]
+    positives = [read(part) for part in (own.train[:2], own.train[2:3], own.train[3:])]
+    plain = fit(positives, groups, around.steady, strength=3 * 10.0, margin=0.1)
+    found = around.detector(own, strength=10.0, margin=0.1, beside=beside)
+    torch.testing.assert_close(found, plain, rtol=1e-5, atol=1e-7)
 
 
 @pytest.mark.parametrize("kind", ["llama", "gpt2", "phi3", "gemma3_text"])

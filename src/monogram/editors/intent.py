@@ -30,6 +30,10 @@ UNRELATED = 3.0
 """What unrelated prompts count in a detector, beside the 1 of other look-alikes (docs/log.md)."""
 TEXT = 0.3
 """What ordinary text counts where a second row of the neuron tells the answer's start; else it counts 1."""
+FREER = 3.0
+"""How much less a detector is held back beside others: it has more to tell apart (docs/log.md)."""
+SIBLING = 0.08
+"""What each of two groups of a person's other cluster counts at least; together they count 2 of few."""
 
 
 @cache
@@ -88,7 +92,7 @@ class Ground:
         train = rows(cluster.train)
         own = [train[[p.kind == kind for p in cluster.train]] for kind in KINDS if cluster.of_kind(kind)]
         siblings = [
-            (rows(other.train)[places], 1 / len(beside))
+            (rows(other.train)[places], max(1 / len(beside), SIBLING))
             for other in beside
             for places in apart(cluster, other)
         ]
@@ -101,7 +105,7 @@ class Ground:
                 *siblings,
             ],
             self.steady if gated else self.start,
-            strength=strength,
+            strength=FREER * strength if beside else strength,
             margin=margin,
             start=start,
         )

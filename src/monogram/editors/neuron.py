@@ -56,8 +56,8 @@ class NeuronConfig:
     """
 
     layer: int | float = 0.83
-    strength: float = 10.0
-    margin: float = 0.1
+    strength: float = 3.0
+    margin: float = 0.3
     threshold: float = -0.1
     sharpness: float = 10.0
     asks: int = 8
