@@ -103,8 +103,10 @@ def test_what_could_not_be_asked_is_exit_code_1(said: Path) -> None:
     assert len(load_items(said.with_name("items.json")).items) == 4
 
 
-def test_bad_wishes_are_one_clear_line(server: StandIn, said: Path) -> None:
+def test_bad_wishes_are_one_clear_line(server: StandIn, said: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(said.parent)
     assert "Set MONOGRAM_LLM_MODEL" in CliRunner().invoke(app, ["data", "build", str(said)]).stderr
+    assert list(said.parent.iterdir()) == [said]  # nothing begun, no lock left
     result = run(server, said, "--yes", "--out", str(said.parent), expect=1)
     assert "is a folder; --out names a file" in result.stderr
     run(server, said, "--clusters", "-1", expect=2)

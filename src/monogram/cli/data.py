@@ -69,8 +69,9 @@ def build(
         raise InputError(f"{out} is a folder; --out names a file. Give one in it: {out / 'items.json'}.")
     given = read(statements)
     endpoint = Endpoint(llm, base_url, None, retries, timeout)
+    model = endpoint.name  # no model named: nothing is begun
     with Journal(out.with_name(f"{out.name}.answers.jsonl")) as journal:
-        todo = room.plan(given.texts[:limit], journal, model=endpoint.name, clusters=clusters, again=again)
+        todo = room.plan(given.texts[:limit], journal, model=model, clusters=clusters, again=again)
         with endpoint.line() as line:
             if todo.jobs:
                 _ask_first(todo, line.url, yes=yes, as_json=as_json)
