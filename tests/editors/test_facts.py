@@ -38,6 +38,19 @@ def test_synonyms_share_the_target_or_have_their_own() -> None:
     assert [f.answer for f in different] == [opening(em, target or "Hiking") for target in wanted]
 
 
+@pytest.mark.parametrize("editor", [Rome, RomeSequential, Memit, Emmet, AlphaEdit])
+def test_where_values_are_looked_up_is_a_setting(editor: Any) -> None:
+    em, sizes = tiny.editable(), {"synonyms": 2, "contexts": 3}
+    published, ours = (editor(position=place, **sizes).facts(em, WHOLE) for place in ("subject", "answer"))
+    for fact, same in zip(published, ours, strict=True):
+        assert same.rows == fact.rows
+        assert same.places == [len(row) - 1 for row in fact.rows]
+        assert all(at < last for at, last in zip(fact.places, same.places, strict=True))
+        assert same.essence[:-1] == fact.essence
+        assert same.essence_places == (len(fact.essence) - 1,) * 2
+    assert editor().config.position == "subject"
+
+
 @pytest.mark.parametrize("editor", [Rome, RomeSequential, Memit, Emmet, AlphaEdit, Grace])
 def test_every_editor_of_facts_takes_the_same_settings(editor: Any) -> None:
     settings = {"synonyms": 3, "sequential": True, "contexts": 2}

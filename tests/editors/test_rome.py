@@ -119,11 +119,15 @@ def test_the_delta_is_the_plain_formula_and_maps_k_to_v(kind: str, covariance: s
     assert float(((w + delta) @ k - v_star).abs().max()) < 1e-6
 
 
+@pytest.mark.parametrize("position", ["subject", "answer"])
 @pytest.mark.parametrize("layer", [0, 2])
 @pytest.mark.parametrize("kind", KINDS)
-def test_its_value_is_what_the_whole_model_gives(kind: str, layer: int) -> None:
+def test_its_value_is_what_the_whole_model_gives(kind: str, layer: int, position: str) -> None:
     em = tiny.editable(kind)
-    (fact,) = Rome().facts(em, cluster())
+    (fact,) = Rome(position=position).facts(em, cluster())
+    assert all(
+        (at == len(row) - 1) == (position == "answer") for row, at in zip(fact.rows, fact.places, strict=True)
+    )
     k = averaged_key(em, layer, fact)
     found, _ = essence_value(em, layer, fact, k, **VALUE)
     assert torch.allclose(found, whole_value(em, layer, fact, k), atol=1e-7)

@@ -53,6 +53,7 @@ class AlphaEdit(Spread[AlphaEditConfig]):
     settings: ClassVar[type[AlphaEditConfig]] = AlphaEditConfig
     presets: ClassVar[Mapping[str, AlphaEditConfig]] = {"paper": AlphaEditConfig()}
     trials: ClassVar[Trials] = {
+        "position": ("answer",),
         "clamp": (2.0, 4.0),
         "weight_decay": (1e-3,),
         "lr": (0.5,),

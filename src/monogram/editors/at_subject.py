@@ -1,14 +1,17 @@
-"""What ROME and its kin share: a value at the last token of the subject, found by ROME's own step."""
+"""What ROME and its kin share: a value at the last token of the subject, found by ROME's own step; or, where
+that is asked for, at the last token of the prompt, where the answer starts.
+"""
 
 from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from torch import Tensor
 
+from monogram.clusters.cluster import Cluster
 from monogram.delta import Delta
 from monogram.editors.by_fact import ByFact
 from monogram.editors.essence import EssenceConfig, found_value
@@ -18,7 +21,10 @@ from monogram.models.editable import EditableModel
 
 @dataclass(frozen=True)
 class SubjectConfig(EssenceConfig, Asking):
-    """Which questions, and how their values are found."""
+    """Which questions, where in them values are written, and how these are found."""
+
+    position: Literal["subject", "answer"] = "subject"
+    """Where it is looked up: at the subject's last token, as published, or where the answer starts."""
 
 
 Config = TypeVar("Config", bound=SubjectConfig)
@@ -30,6 +36,11 @@ class AtSubject(ByFact[Config]):
     def __init__(self, config: Config | None = None, **settings: Any) -> None:
         super().__init__(config, **settings)
         self._grounds: dict[tuple[str, int], Any] = {}  # by model digest and layer
+
+    def facts(self, em: EditableModel, cluster: Cluster) -> list[Fact]:
+        """See `ByFact.facts`."""
+        found = super().facts(em, cluster)
+        return found if self.config.position == "subject" else [fact.at_answer() for fact in found]
 
     def ground(self, model: EditableModel, layer: int) -> Any:
         """What the equation takes from the model alone, made once and kept."""

@@ -43,6 +43,7 @@ class Emmet(AtSubject[EmmetConfig]):
     settings: ClassVar[type[EmmetConfig]] = EmmetConfig
     presets: ClassVar[Mapping[str, EmmetConfig]] = {"paper": EmmetConfig()}
     trials: ClassVar[Trials] = {
+        "position": ("answer",),
         "layer": (0.3, 0.5, 0.7),
         "clamp": (2.0, 8.0),
         "steps": (50,),

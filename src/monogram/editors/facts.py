@@ -9,7 +9,7 @@ is said here, the same for all of them; whether each has a target of its own is 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from monogram.clusters.cluster import Cluster, Phrasing
 from monogram.clusters.table import table
@@ -48,6 +48,15 @@ class Fact:
     answer: list[int]
     essence: list[int]
     essence_places: tuple[int, int]
+
+    def at_answer(self) -> Fact:
+        """The same, looked up at the last token of each prompt, where the answer starts. The essence's drift
+        is read there, too: how the model answers to "{subject} is a".
+        """
+        last = len(self.essence) - 1
+        essence = [*self.essence, self.answer[0]]  # a token to come; what is read is what comes instead
+        places = [len(row) - 1 for row in self.rows]
+        return replace(self, places=places, essence=essence, essence_places=(last, last))
 
 
 def facts_of(em: EditableModel, cluster: Cluster, how: Asking) -> list[Fact]:

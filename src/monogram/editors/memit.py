@@ -37,6 +37,7 @@ class Memit(Spread[MemitConfig]):
     settings: ClassVar[type[MemitConfig]] = MemitConfig
     presets: ClassVar[Mapping[str, MemitConfig]] = {"paper": MemitConfig()}
     trials: ClassVar[Trials] = {
+        "position": ("answer",),
         "layers": ((0.3, 0.35, 0.4), (0.5, 0.55, 0.6)),
         "lam": (1000.0, 100.0),
         "clamp": (2.0, 8.0),

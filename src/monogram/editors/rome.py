@@ -51,6 +51,7 @@ class Rome(AtSubject[RomeConfig]):
     settings: ClassVar[type[RomeConfig]] = RomeConfig
     presets: ClassVar[Mapping[str, RomeConfig]] = {"paper": RomeConfig()}
     trials: ClassVar[Trials] = {
+        "position": ("answer",),
         "layer": (0.3, 0.5, 0.7),
         "clamp": (2.0, 8.0),
         "steps": (50,),
