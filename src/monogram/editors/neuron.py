@@ -45,7 +45,7 @@ class NeuronConfig:
 
     Attributes:
         layer: which layer, or its place as a fraction of the depth.
-        strength: C of the detector's ridge, see `detect.fit`.
+        strength: C of the detector's ridge, see `detect.fit`; beside others `intent.FREER` times that.
         margin: how far below 0 negatives are pushed.
         threshold: added to the detector where an answer starts, in units of its 1; negative fires less.
         sharpness: z, the pre-activation at gate 1; the larger, the nearer the activation is to a line from 0.
