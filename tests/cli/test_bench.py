@@ -29,7 +29,7 @@ class Door:
         return {"tasks": list(tasks), "home": os.environ.get("MONOGRAM_HOME"), **plain}
 
     @staticmethod
-    def shown(tasks: Sequence[str], models: Sequence[str], summary: Mapping[str, Any]) -> str:
+    def shown(tasks: Sequence[str], models: Sequence[str], summary: Mapping[str, Any], out: Path) -> str:
         return f"| methods |\n| {','.join(summary['methods'])} |"
 
 
@@ -106,4 +106,18 @@ def test_a_run_from_the_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert summary["none"]["leak"]["n"] == 3
     told = json.loads((tmp_path / "out" / "run.json").read_text())["run"]["command"]
     assert told.startswith("monogram bench leak --data items.json --methods none --models tiny --limit 1")
-    assert "leak" in door.shown(["leak"], ["tiny"], summary)
+    assert "leak" in door.shown(["leak"], ["tiny"], summary, tmp_path / "out")
+
+
+def test_what_could_not_be_asked_is_told_in_the_terminal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    em = tiny.editable(max_position_embeddings=1024)
+    monkeypatch.setattr(EditableModel, "load", lambda name, progress: {"tiny": em}[name])
+    monkeypatch.setattr("monogram.bench.protocol.LONGEST", 2)
+    words = ["--data", str(written(tmp_path)), "--methods", "none", "--limit", "1"]
+    told = run("leak,multiturn", *words, "--model", "tiny", "--out", str(tmp_path / "out")).stdout
+    assert "Not run: multiturn: There are no preferences in PrefEval's format" in told
+    alone = run("multiturn", *words, "--model", "never loaded", "--out", str(tmp_path / "alone"), expect=1)
+    assert "There is nothing to ask. multiturn: There are no preferences in PrefEval's" in alone.stderr
+    assert not (tmp_path / "alone").exists()

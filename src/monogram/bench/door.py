@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,8 +15,8 @@ from monogram.bench.methods import Method, chosen
 from monogram.bench.methods import methods as methods_by_name
 from monogram.bench.protocol import Protocol
 from monogram.bench.report import page
-from monogram.bench.report.tables import figures, headings, table
-from monogram.bench.runner import Order, command_line, run_models
+from monogram.bench.report.tables import figures, headings, table, why
+from monogram.bench.runner import Order, command_line, run_models, slug
 from monogram.bench.session import Progress, Settings
 from monogram.bench.settings import set_by
 from monogram.bench.sources import Sources
@@ -151,12 +152,16 @@ def score(
     return rescore.score(place, encoder=encoder, judging=how, progress=progress)
 
 
-def shown(tasks: Sequence[str], models: Sequence[str], summary: Mapping[str, Any]) -> str:
-    """A summary as tables for people, a row per metric, a column per method; one table for each model."""
+def shown(tasks: Sequence[str], models: Sequence[str], summary: Mapping[str, Any], out: Path) -> str:
+    """A summary as tables for people, a row per metric, a column per method; one table for each model, and
+    below it what was not run, and why.
+    """
     made = tasks_by_name(tasks)
     several = summary if len(set(models)) > 1 else {"": summary}
     parts = []
     for model, plain in several.items():
         found = figures(plain)
+        left = json.loads((out / (slug(model) if model else "") / "run.json").read_text())["run"]["skipped"]
         parts += [*([model, ""] if model else []), table(found, headings(found, made)), ""]
+        parts += [*(f"Not run: {why(entry)}" for entry in left), ""]
     return "\n".join(parts).rstrip()

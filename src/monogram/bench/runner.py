@@ -57,9 +57,13 @@ class Order:
         """What each task wants.
 
         Raises:
-            InputError: a record that cannot be used.
+            InputError: a record that cannot be used, or none of them has anything to ask.
         """
-        return [(task, task.plan(self.sources, self.choice)) for task in self.tasks]
+        plans = [(task, task.plan(self.sources, self.choice)) for task in self.tasks]
+        if all(plan.skipped and not plan.cases for _, plan in plans):
+            reasons = dict.fromkeys(f"{task.name}: {why}" for task, plan in plans for _, why in plan.skipped)
+            raise InputError(" ".join(["There is nothing to ask.", *reasons]))
+        return plans
 
 
 def run(

@@ -157,7 +157,7 @@ def bench(
     if as_json:
         emit(summary)
     else:
-        say(door.shown(asked, named, summary))
+        say(door.shown(asked, named, summary, place))
         say(f"Raw answers and figures: {place}; a page: monogram bench report {place}")
 
 

@@ -23,7 +23,7 @@ from monogram.editors.keys import read_phrasings
 from monogram.models.editable import EditableModel
 from monogram.models.moments import Samples
 
-Read = Callable[[Sequence[Phrasing]], Tensor]
+Read = Callable[[tuple[Phrasing, ...]], Tensor]
 """Phrasings to what the MLP sees where their answers start, (n, d)."""
 
 UNRELATED = 3.0
@@ -48,8 +48,8 @@ class Ground:
     def __init__(self, model: EditableModel, around: Samples, read: Read | None = None) -> None:
         self.model = model
         self.around = around
-        self._reads = partial(read_phrasings, model, around.layer) if read is None else read
-        self._seen: dict[tuple[Phrasing, ...], Tensor] = {}
+        # once: all of a person's detectors look at the same phrasings
+        self._reads = cache(partial(read_phrasings, model, around.layer)) if read is None else read
 
     @cached_property
     def digest(self) -> str:
@@ -88,18 +88,17 @@ class Ground:
         """
         asks, others, unrelated = self.places(cluster)
         gated = self.model.layout.gated
-        rows = self._rows if not beside else self._held
-        train = rows(cluster.train)
+        train = self._read(cluster.train)
         own = [train[[p.kind == kind for p in cluster.train]] for kind in KINDS if cluster.of_kind(kind)]
         siblings = [
-            (rows(other.train)[places], max(1 / len(beside), SIBLING))
+            (self._read(other.train)[places], max(1 / len(beside), SIBLING))
             for other in beside
             for places in apart(cluster, other)
         ]
         return detect.fit(
             own,
             [
-                *((x, 1.0) for x in (rows(cluster.contrast), self._pool[asks], self._pool[others])),
+                *((x, 1.0) for x in (self._read(cluster.contrast), self._pool[asks], self._pool[others])),
                 (self._pool[unrelated], UNRELATED),
                 (self.around.inputs.double(), TEXT if gated else 1.0),
                 *siblings,
@@ -110,23 +109,14 @@ class Ground:
             start=start,
         )
 
-    def _rows(self, phrasings: tuple[Phrasing, ...]) -> Tensor:
-        """What is read of phrasings, (n, d); n may be 0."""
-        return self._read(phrasings) if phrasings else self._pool[:0]
-
-    def _held(self, phrasings: tuple[Phrasing, ...]) -> Tensor:
-        """The same, read once: every detector of a person is held against the others' phrasings."""
-        if phrasings not in self._seen:
-            self._seen[phrasings] = self._rows(phrasings)
-        return self._seen[phrasings]
-
     @cached_property
     def _pool(self) -> Tensor:
-        return self._read([entry.phrasing for entry in pool()])
+        return self._read(tuple(entry.phrasing for entry in pool()))
 
     @cached_property
     def _starts(self) -> Tensor:
         return torch.cat([self._pool, self.around.starts.double()])
 
-    def _read(self, phrasings: Sequence[Phrasing]) -> Tensor:
-        return self._reads(phrasings).double()
+    def _read(self, phrasings: tuple[Phrasing, ...]) -> Tensor:
+        """What is read of phrasings, (n, d); n may be 0."""
+        return self._reads(phrasings).double() if phrasings else self._pool[:0]

@@ -309,8 +309,11 @@ def test_capability_marks_short_answers_and_sums() -> None:
 
 @pytest.mark.parametrize("name", ["multiturn", "prefeval-choice", "capability"])
 def test_a_task_without_its_records_says_why(em: EditableModel, tmp_path: Path, name: str) -> None:
-    summary = run(em, order(tmp_path, name), always(prompted("none")), tmp_path / "out")
-    assert summary == {}
+    with pytest.raises(InputError, match=f"nothing to ask. {name}: .*Give --data a folder"):
+        run(em, order(tmp_path, name), always(prompted("none")), tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+    summary = run(em, order(tmp_path, "leak", name), always(prompted("none")), tmp_path / "out")
+    assert list(summary) == ["none"]
     assert "Give --data a folder" in (tmp_path / "out" / "summary.md").read_text()
 
 
