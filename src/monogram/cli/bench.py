@@ -91,7 +91,8 @@ def bench(
             "--model",
             "--models",
             "-m",
-            help="smollm2 (embedded), a folder, a .gguf file or a hub id; several with commas between.",
+            help="smollm2 (embedded), a folder, a .gguf file or a hub id; several with commas between. "
+            "random:llama-1b (or -135m, -360m, -3b, -8b, -1024x24; :bfloat16) has drawn weights, for cost.",
             autocompletion=complete.models,
         ),
     ] = "smollm2",

@@ -49,10 +49,10 @@ class EditableModel:
         dtype: torch.dtype | None = None,
         progress: Callable[[str, int, int], None] | None = None,
     ) -> EditableModel:
-        """Load the embedded default, a folder, a GGUF file or a hub id.
+        """Load the embedded default, a folder, a GGUF file, a hub id, or random weights of a shape.
 
         Args:
-            name: what to load, see `models.sources.resolve`.
+            name: what to load, see `models.sources.resolve` and `models.random_weights.drawn`.
             home: where models are kept; `$MONOGRAM_HOME` by default.
             dtype: of the weights; the file's own by default.
             progress: called with (what, done, total) while something is fetched.
@@ -60,8 +60,11 @@ class EditableModel:
         Raises:
             ModelError: not found, not fetched, broken files, or a kind that cannot be edited.
         """
+        from monogram.models.random_weights import PREFIX, drawn
         from monogram.models.sources import resolve
 
+        if name.startswith(PREFIX):
+            return cls.wrap(*drawn(name, home=home, dtype=dtype, progress=progress), name=name)
         folder = resolve(name, home=home, progress=progress).folder
         model, tokenizer = read(folder, name=name, dtype=dtype)
         return cls.wrap(model, tokenizer, name=name)

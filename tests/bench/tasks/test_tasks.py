@@ -7,20 +7,24 @@ from typing import Any
 
 import pytest
 
+from monogram.bench.arithmetic import Counted
 from monogram.bench.asks import Plan
-from monogram.bench.facts import Fact
+from monogram.bench.facts import Fact, fact
 from monogram.bench.items import Choice
+from monogram.bench.methods import Edited
 from monogram.bench.own import SPLITS, own_people, own_unrelated
 from monogram.bench.runner import run
 from monogram.bench.sources import Sources
 from monogram.bench.tasks.base import Task
 from monogram.bench.tasks.people import people
 from monogram.bench.tasks.registry import task, task_names, tasks
+from monogram.editors.neuron import Neuron
+from monogram.editors.values import ValueConfig
 from monogram.errors import InputError, UnknownNameError
 from monogram.models.editable import EditableModel
 from tests import tiny
 from tests.bench.fakes import Answering, Shift, always, order, prompted
-from tests.bench.records import BAKER, HIKER, OWNER, POTTER, folder_of, written
+from tests.bench.records import BAKER, HIKER, OWNER, POTTER, folder_of, loaded, written
 
 TALK = "On Sunday you could go for a walk over the hills with three of your friends."
 EATER = {**HIKER, "attribute_type": "allergy", "target": "Peanuts", "question": "What's my allergy?"}
@@ -315,6 +319,18 @@ def test_a_task_without_its_records_says_why(em: EditableModel, tmp_path: Path, 
     summary = run(em, order(tmp_path, "leak", name), always(prompted("none")), tmp_path / "out")
     assert list(summary) == ["none"]
     assert "Give --data a folder" in (tmp_path / "out" / "summary.md").read_text()
+
+
+def test_cost_counts_an_editors_arithmetic(em: EditableModel, tmp_path: Path) -> None:
+    editor = Neuron(layer=1, value=ValueConfig(steps=2))
+    summary = run(em, order(tmp_path, "cost", limit=1), always(Edited(em, editor, [])), tmp_path / "out")
+    found = {metric: figure["value"] for metric, figure in summary["neuron"].items()}
+    with Counted() as counted:
+        Edited(em, editor, []).prepare([fact(loaded(tmp_path).items[0])])
+    assert found["operations"] == pytest.approx(counted.operations / 1e9)
+    assert found["moved"] == pytest.approx(counted.moved / 1e9)
+    assert found["times_floor"] > 1
+    assert found["floor_seconds"] > 0
 
 
 def test_cost_times_and_counts(em: EditableModel, tmp_path: Path) -> None:

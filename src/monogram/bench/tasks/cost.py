@@ -1,9 +1,10 @@
 """`cost`: what preferences cost at every request.
 
 Bytes, prompt tokens and time to the first token as preferences grow, tokens per second with more and more
-people in a batch. Editors that have a value step of their own are also held against each other, turn and turn
-about, where two of them are asked for. Larger people are generated: so many copies. What it takes to take one
-in, seconds and extra memory, every run tells.
+people in a batch. An edit's arithmetic is counted and held against what this machine does at best, with
+`--model random:llama-1b` and the like against size, too. Editors that have a value step of their own are also
+held against each other, turn and turn about, where two of them are asked for. Larger people are generated: so
+many copies. What it takes to take one in, seconds and extra memory, every run tells.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from dataclasses import replace
 from typing import Any, ClassVar, cast
 
 from monogram.bench import value_steps
+from monogram.bench.arithmetic import Best, Counted
 from monogram.bench.asks import Ask, Case, Plan
 from monogram.bench.facts import Fact, State, fact
 from monogram.bench.intervals import Figure
@@ -43,6 +45,10 @@ class Cost(Task):
         **{f"prompt_tokens_{n}": f"prompt tokens with {n} ↓" for n in GROWTH},
         **{f"first_token_{n}": f"seconds to the first token with {n} ↓" for n in GROWTH},
         **{f"tokens_per_second_{n}": f"tokens per second, {n} in a batch" for n in BATCH},
+        "operations": "operations of a preference, 10⁹ ↓",
+        "moved": "GB that they read and write, at least ↓",
+        "floor_seconds": "seconds they take at the machine's best rates ↓",
+        "times_floor": "a preference's seconds, times that ↓",
         "value_seconds": "seconds of the value step ↓",
         "ratio": "times the first editor's",
         "steps": "steps",
@@ -76,20 +82,28 @@ class Cost(Task):
     ) -> list[dict[str, Any]]:
         known = [fact(item) for item in chosen(sources, choice)[:PREFERENCES]]
         rows: list[dict[str, Any]] = []
+        best = Best.of(model)
         for place, method in enumerate(methods):
             progress("timing methods", place, len(methods))
-            rows += _measured(model, method, known[0])
+            rows += _measured(model, method, known[0], best)
         return rows + _value_steps(model, methods, known, progress)
 
 
-def _measured(model: EditableModel, method: Method, known: Fact) -> Iterator[dict[str, Any]]:
-    """A method's rows: one for each size of person, one for each size of batch."""
+def _measured(model: EditableModel, method: Method, known: Fact, best: Best) -> Iterator[dict[str, Any]]:
+    """A method's rows: its arithmetic, one for each size of person, one for each size of batch."""
     row = {"method": method.name, "item": known.id, "kind": "size"}
     try:
         prepared = method.prepare([known])
     except MonogramError as error:
         yield {**row, "variant": "", "why": str(error)}
         return
+    if isinstance(method, Edited):
+        yield {
+            **row,
+            "kind": "arithmetic",
+            "variant": "",
+            "measured": _arithmetic(method, known, prepared, best),
+        }
     for count in GROWTH:
         sized = _sized(method, prepared, known, count)
         measured: dict[str, float] = {
@@ -104,6 +118,15 @@ def _measured(model: EditableModel, method: Method, known: Fact) -> Iterator[dic
     for people in BATCH:
         speed = {f"tokens_per_second_{people}": throughput(model, prepared, people)}
         yield {**row, "kind": "batch", "variant": str(people), "measured": speed}
+
+
+def _arithmetic(method: Edited, known: Fact, prepared: Prepared, best: Best) -> dict[str, float]:
+    """What an edit computes, once more, and how far the time it took is from the machine's best."""
+    with Counted() as counted:
+        method.prepare([known])
+    least = best.seconds(counted)
+    found = {"operations": counted.operations / 1e9, "moved": counted.moved / 1e9, "floor_seconds": least}
+    return found | {"times_floor": prepared.seconds / least}
 
 
 def _sized(method: Method, prepared: Prepared, known: Fact, count: int) -> Prepared:
