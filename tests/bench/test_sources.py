@@ -44,7 +44,9 @@ def test_without_data_the_projects_own_set_is_taken() -> None:
     assert len(found.items.items) >= 24
     assert found.items is found.own
     assert list(found.used) == [found.own.path.name]
-    assert (found.situations, found.turns, found.exams, found.texts) == ((), (), (), {})
+    assert (found.situations, found.exams, found.texts) == ((), (), {})
+    assert [len(turns) for turns in found.turns] == [10, 10]
+    assert list(found.used) == [found.own.path.name, "own-turns"]
 
 
 def test_a_split_of_the_projects_own_set_is_chosen_by_name() -> None:

@@ -116,8 +116,10 @@ def test_what_could_not_be_asked_is_told_in_the_terminal(
     monkeypatch.setattr(EditableModel, "load", lambda name, progress: {"tiny": em}[name])
     monkeypatch.setattr("monogram.bench.protocol.LONGEST", 2)
     words = ["--data", str(written(tmp_path)), "--methods", "none", "--limit", "1"]
-    told = run("leak,multiturn", *words, "--model", "tiny", "--out", str(tmp_path / "out")).stdout
-    assert "Not run: multiturn: There are no preferences in PrefEval's format" in told
-    alone = run("multiturn", *words, "--model", "never loaded", "--out", str(tmp_path / "alone"), expect=1)
-    assert "There is nothing to ask. multiturn: There are no preferences in PrefEval's" in alone.stderr
+    told = run("leak,prefeval-choice", *words, "--model", "tiny", "--out", str(tmp_path / "out")).stdout
+    assert "Not run: prefeval-choice: There are no options in PrefEval's format" in told
+    alone = run(
+        "prefeval-choice", *words, "--model", "never loaded", "--out", str(tmp_path / "alone"), expect=1
+    )
+    assert "There is nothing to ask. prefeval-choice: There are no options in" in alone.stderr
     assert not (tmp_path / "alone").exists()

@@ -27,13 +27,15 @@ def loss(
     c: Tensor,
     strength: float,
     margin: float,
+    fall: Tensor,
 ) -> Tensor:
-    """As the module's docstring writes it, group by group."""
+    """As the module's docstring writes it, group by group; f is not counted in the last of the negatives."""
     everything = torch.cat([*positives, *(rows for rows, _ in negatives)])
     sigma = everything.std(0, correction=0)
 
     def s(x: Tensor) -> Tensor:
-        return (x / sigma) @ theta[:-1] + theta[-1] * (x @ c)
+        found = (x / sigma) @ theta[:-1] + theta[-1] * (x @ c)
+        return found if x is negatives[-1][0] else found + x @ fall
 
     total = sum(weight for _, weight in negatives)
     up = sum(((s(x) - 1) ** 2).mean() for x in positives) / len(positives)
@@ -42,10 +44,14 @@ def loss(
     return up + down + held / (2 * strength)
 
 
-@pytest.mark.parametrize(("strength", "margin"), [(10.0, 0.1), (0.3, 0.0), (100.0, 0.5)])
-def test_newton_ends_where_gradient_descent_ends(strength: float, margin: float) -> None:
+@pytest.mark.parametrize(
+    ("strength", "margin", "far"), [(10.0, 0.1, 0.0), (0.3, 0.0, 0.5), (100.0, 0.5, 0.1)]
+)
+def test_newton_ends_where_gradient_descent_ends(strength: float, margin: float, far: float) -> None:
     positives, negatives, c = ground()
-    found = fit(positives, negatives, c, strength=strength, margin=margin)
+    fall = far * cloud(1, 7)[0]
+    most, text = negatives[:-1], negatives[-1]
+    found = fit(positives, most, c, strength=strength, margin=margin, text=text, fall=fall if far else None)
     theta = torch.zeros(D + 1, dtype=torch.float64, requires_grad=True)
     lbfgs = torch.optim.LBFGS(
         [theta], max_iter=1000, tolerance_grad=1e-12, tolerance_change=1e-16, line_search_fn="strong_wolfe"
@@ -53,21 +59,22 @@ def test_newton_ends_where_gradient_descent_ends(strength: float, margin: float)
 
     def closure() -> Tensor:
         lbfgs.zero_grad()
-        value = loss(theta, positives, negatives, c, strength, margin)
+        value = loss(theta, positives, negatives, c, strength, margin, fall)
         value.backward()
         return value
 
     lbfgs.step(closure)
     with torch.no_grad():
         everything = torch.cat([*positives, *(rows for rows, _ in negatives)])
-        wanted = theta[:-1] / everything.std(0, correction=0) + theta[-1] * c
+        wanted = theta[:-1] / everything.std(0, correction=0) + theta[-1] * c + fall
     torch.testing.assert_close(everything @ found, everything @ wanted, rtol=1e-4, atol=1e-5)
 
 
 def test_at_newtons_end_the_gradient_is_nothing() -> None:
     z, weights = cloud(60, 1), torch.rand(60, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
-    theta = _newton(z, weights, 20, 0.1, 0.2).requires_grad_()
-    miss = z @ theta - torch.cat([torch.ones(20).double(), torch.full((40,), -0.2, dtype=torch.float64)])
+    wanted = torch.cat([torch.ones(20).double(), torch.full((40,), -0.2, dtype=torch.float64)])
+    theta = _newton(z, weights, wanted, 20, 0.1).requires_grad_()
+    miss = z @ theta - wanted
     miss = torch.cat([miss[:20], miss[20:].clamp(min=0)])
     penalty = torch.tensor([0.1] * (D - 1) + [1e-7], dtype=torch.float64)
     ((weights * miss**2).sum() + (penalty * theta**2).sum() / 2).backward()
@@ -135,12 +142,13 @@ def test_the_constant_is_1_on_starts_and_0_elsewhere() -> None:
     assert float((both @ constant(both, ridge=1e-6)).mean()) > 0.9
 
 
-def test_the_constant_is_the_ridge_solution_row_by_row() -> None:
+@pytest.mark.parametrize("weight", [1.0, 100.0])
+def test_the_constant_is_the_ridge_solution_row_by_row(weight: float) -> None:
     starts, others = cloud(40, 1) + 1, cloud(25, 2)
-    c = constant(starts.float(), others, ridge=0.01).requires_grad_(False)
-    gram = (starts.T @ starts) / 40 + (others.T @ others) / 25
+    c = constant(starts.float(), others, ridge=0.01, weight=weight).requires_grad_(False)
+    gram = (starts.T @ starts) / 40 + weight * (others.T @ others) / 25
     again = c.clone().requires_grad_()
-    value = ((starts @ again - 1) ** 2).mean() + ((others @ again) ** 2).mean()
+    value = ((starts @ again - 1) ** 2).mean() + weight * ((others @ again) ** 2).mean()
     (value + 0.01 * gram.diagonal().mean() * again.pow(2).sum()).backward()
     assert again.grad is not None
     assert float(again.grad.norm()) < 1e-6
@@ -149,8 +157,9 @@ def test_the_constant_is_the_ridge_solution_row_by_row() -> None:
 
 def test_wherever_newton_begins_it_ends_at_the_same_detector() -> None:
     positives, negatives, c = ground()
-    found = fit(positives, negatives, c, strength=10.0, margin=0.1)
-    without = fit(positives, negatives[:1], c, strength=10.0, margin=0.1)
+    settings = {"strength": 10.0, "margin": 0.1, "fall": 0.1 * cloud(1, 7)[0]}
+    found = fit(positives, negatives, c, **settings)
+    without = fit(positives, negatives[:1], c, **settings)
     assert float((without - found).norm()) > 0.01 * float(found.norm())
-    again = fit(positives, negatives, c, strength=10.0, margin=0.1, start=without)
+    again = fit(positives, negatives, c, **settings, start=without)
     torch.testing.assert_close(again, found, rtol=1e-6, atol=1e-9)

@@ -362,11 +362,14 @@ def test_among_others_a_detector_is_freer_and_each_other_counts_for_itself(other
 
     own, shared = cluster(), [entry.phrasing for entry in POOL]
     groups = [(read(group), 1.0) for group in (own.contrast, shared[:4], shared[4:12])]
-    groups += [(read(shared[12:24]), 3.0), (moments(em, 1).inputs.double(), 0.3)]
+    groups += [(read(shared[12:24]), 3.0)]
     for other in beside:  # its asks, and what else it is asked with: 2 in all for few, .08 each for many
         groups += [(read(part), 1.0 if others == 1 else 0.08) for part in (other.train[:2], other.train[2:])]
     positives = [read(part) for part in (own.train[:2], own.train[2:3], own.train[3:])]
-    plain = fit(positives, groups, around.steady, strength=3 * 10.0, margin=0.1)
+    starts = torch.cat([read(shared), moments(em, 1).starts.double()])
+    fall = -2 * constant(moments(em, 1).inputs, starts, weight=100)  # in text, and not where answers start
+    text = (moments(em, 1).inputs.double(), 0.3)
+    plain = fit(positives, groups, around.steady, strength=3 * 10.0, margin=0.1, text=text, fall=fall)
     found = around.detector(own, strength=10.0, margin=0.1, beside=beside)
     torch.testing.assert_close(found, plain, rtol=1e-5, atol=1e-7)
 
@@ -455,3 +458,18 @@ def test_whole_clusters_and_the_whole_pool_serve_too(monkeypatch: pytest.MonkeyP
     own = fires(em, edit, whole.train[::3]).mean()
     assert float(own) > float(fires(em, edit, [entry.phrasing for entry in pool()[::40]]).mean())
     assert edit.delta.rank == 1
+
+
+@pytest.mark.parametrize("kind", ["llama", "gpt2", "gemma3_text"])
+def test_in_ordinary_text_a_detector_is_shut(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    em = tiny.editable(kind)
+    around = moments(em, 1)
+    text, starts = around.inputs.double(), room.Ground(em, around)._starts
+    read = {}
+    for far in (0.0, room.FALL):
+        monkeypatch.setattr(room, "FALL", far)
+        ground = room.Ground(em, around)
+        found = ground.detector(cluster(), strength=3.0, margin=0.3)
+        read[far] = float((text @ found).mean())
+        assert float((starts @ ground.fall).mean().abs()) < 0.05  # nothing moves where answers start
+    assert read[room.FALL] < read[0.0] - 0.1

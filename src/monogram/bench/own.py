@@ -2,7 +2,8 @@
 
 One TOML file a person in `data/people/`: `id`, `split`, `english`, `sketch`; then tables `[[preference]]`
 with the fields of `OwnPreference`, and `[[change]]` with those of `Change`, as they are called here. Lines
-of `data/unrelated.txt` are prompts that nobody's preferences should change. Imports no torch.
+of `data/unrelated.txt` are prompts that nobody's preferences should change, the conversations of
+`data/turns.json` talk that concerns nobody. Imports no torch.
 """
 
 from __future__ import annotations
@@ -10,13 +11,14 @@ from __future__ import annotations
 import hashlib
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass
-from importlib.resources import files
+from dataclasses import asdict, dataclass, replace
+from importlib.resources import as_file, files
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
 from monogram.bench.items import Item, ItemFile
+from monogram.bench.records import Records, read_records
 from monogram.errors import unknown
 from monogram.preferences import Polarity, Preference
 
@@ -103,6 +105,12 @@ def own_unrelated() -> tuple[str, ...]:
     """Prompts that no preference should change; none of them is in the package's corpus."""
     text = (files("monogram.bench") / "data" / "unrelated.txt").read_text(encoding="utf-8")
     return tuple(text.splitlines())
+
+
+def own_turns() -> Records:
+    """Conversations that concern nobody, ten turns each."""
+    with as_file(files("monogram.bench") / "data" / "turns.json") as path:
+        return replace(read_records(path), path=Path("own-turns"))
 
 
 def own_items(split: str = "development") -> ItemFile:

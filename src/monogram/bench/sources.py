@@ -9,15 +9,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from monogram.bench.exams import Exam, load_exam
 from monogram.bench.items import ItemFile, load_items
-from monogram.bench.own import own_items
+from monogram.bench.own import own_items, own_turns
 from monogram.bench.prefeval import Situation, Turn, load_situations, load_turns
 from monogram.bench.records import Records, read_records, read_text
 from monogram.errors import InputError
 
+File = TypeVar("File", ItemFile, Records)
 SUFFIXES = (".json", ".jsonl", ".txt")
 FIELDS = {"attribute_type": "items", "preference": "situations", "conversation": "turns"}
 FIELDS |= {"instruction": "exams", "answer": "exams"}
@@ -83,8 +84,9 @@ class Sources:
 
     @cached_property
     def turns(self) -> tuple[tuple[Turn, ...], ...]:
-        """Unrelated conversations of the given files."""
-        return tuple(turns for file in self._records("turns") for turns in load_turns(file) if turns)
+        """Unrelated conversations of the given files; the project's own where none was given."""
+        there = list(self._records("turns")) or [self._take(own_turns())]
+        return tuple(turns for file in there for turns in load_turns(file) if turns)
 
     @cached_property
     def exams(self) -> tuple[Exam, ...]:
@@ -102,15 +104,13 @@ class Sources:
 
     def _records(self, kind: str) -> Iterable[Records]:
         for path in self._kinds.get(kind, []):
-            file = read_records(path)
-            self.used[self._called(path)] = file.sha256
-            yield file
+            yield self._take(read_records(path))
 
     def _plain(self, path: Path) -> str:
         text, self.used[self._called(path)] = read_text(path)
         return text
 
-    def _take(self, file: ItemFile) -> ItemFile:
+    def _take(self, file: File) -> File:
         self.used[self._called(file.path)] = file.sha256
         return file
 

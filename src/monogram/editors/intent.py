@@ -30,6 +30,10 @@ UNRELATED = 3.0
 """What unrelated prompts count in a detector, beside the 1 of other look-alikes (docs/log.md)."""
 TEXT = 0.3
 """What ordinary text counts where a second row of the neuron tells the answer's start; else it counts 1."""
+FALL = 2.0
+"""How far a detector falls in ordinary text, in units of its 1; there the start row is 0 on average alone."""
+STILL = 100.0
+"""What answers' starts count in that: beside 1 of text, so that it moves nothing there."""
 FREER = 3.0
 """How much less a detector is held back beside others: it has more to tell apart (docs/log.md)."""
 SIBLING = 0.08
@@ -67,6 +71,11 @@ class Ground:
         """(d,) 1 where an answer starts, 0 in ordinary text."""
         return detect.constant(self._starts, self.around.inputs)
 
+    @cached_property
+    def fall(self) -> Tensor:
+        """(d,) 0 where an answer starts, as exactly as can be, about −`FALL` in ordinary text."""
+        return -FALL * detect.constant(self.around.inputs, self._starts, weight=STILL)
+
     def places(self, cluster: Cluster) -> tuple[list[int], list[int], list[int]]:
         """Which of the pool's phrasings a cluster is held against, see `clusters.pool.contrast_of`."""
         return contrast_of(cluster)
@@ -100,12 +109,13 @@ class Ground:
             [
                 *((x, 1.0) for x in (self._read(cluster.contrast), self._pool[asks], self._pool[others])),
                 (self._pool[unrelated], UNRELATED),
-                (self.around.inputs.double(), TEXT if gated else 1.0),
                 *siblings,
             ],
             self.steady if gated else self.start,
             strength=FREER * strength if beside else strength,
             margin=margin,
+            text=(self.around.inputs, TEXT if gated else 1.0),
+            fall=self.fall,
             start=start,
         )
 

@@ -271,6 +271,29 @@ def test_multiturn_puts_unrelated_turns_between(em: EditableModel, tmp_path: Pat
     assert {"multiturn_violation_0", "told_violation_10", "multiturn_choice_4"} <= set(summary["none"])
 
 
+def test_multiturn_asks_the_items_where_no_other_records_are_given(em: EditableModel, tmp_path: Path) -> None:
+    made = plan("multiturn", written(tmp_path), choice=Choice(limit=2))
+    chats = {(case.item, ask.kind, ask.variant): ask for case in made.cases for ask in case.asks}
+    assert len(chats) == 2 * 2 * 6
+    first, second = (chats["0", kind, "10"].chat for kind in ("multiturn", "told"))
+    assert [m["role"] for m in first] == ["user", "assistant"] * 10 + ["user"]
+    assert second[2:] == first
+    assert second[0]["content"] == HIKER["input_attribute"]
+    assert first[-1]["content"] == HIKER["question"]
+    assert first[0] != chats["1", "multiturn", "10"].chat[0]  # other turns for each record
+    walking = Answering("walking", lambda fact, question: "Hill walking.")
+    summary = run(em, order(tmp_path, "multiturn", limit=1), always(walking), tmp_path / "out")
+    assert {summary["walking"][metric]["value"] for metric in ("multiturn_0", "multiturn_2", "told_0")} == {1}
+
+
+def test_what_is_avoided_is_named_when_it_is_asked_for() -> None:
+    row = {"kind": "multiturn", "after": 4, "polarity": "avoids", "attribute": "dislikes", "target": "Jazz"}
+    row |= {"question": "What can't I stand?", "answer": "Jazz."}
+    direct = {name: value for name, value in row.items() if name != "polarity"} | {"beyond": 0}
+    assert task("multiturn").marks(direct) == {"multiturn_4": True}
+    assert task("multiturn").marks(row) == {"multiturn_violation_4": True}
+
+
 def test_the_choice_is_the_likeliest_option(em: EditableModel, tmp_path: Path) -> None:
     data = folder_of(tmp_path / "data")
     methods = always(prompted("none"), prompted("reminder"))
@@ -311,7 +334,7 @@ def test_capability_marks_short_answers_and_sums() -> None:
     assert task("capability").marks({**row, "answer": "So it is 12 + 69988 = 70000."}) == {"gsm_1": True}
 
 
-@pytest.mark.parametrize("name", ["multiturn", "prefeval-choice", "capability"])
+@pytest.mark.parametrize("name", ["prefeval-choice", "capability"])
 def test_a_task_without_its_records_says_why(em: EditableModel, tmp_path: Path, name: str) -> None:
     with pytest.raises(InputError, match=f"nothing to ask. {name}: .*Give --data a folder"):
         run(em, order(tmp_path, name), always(prompted("none")), tmp_path / "out")

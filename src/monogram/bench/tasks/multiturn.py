@@ -2,23 +2,25 @@
 
 Each question twice: `untold`, where only the method knows the preference, and `told`, where the user said it
 in the first turn, as PrefEval does (there the method `none` is PrefEval's zero-shot). A turn is what the user
-says with its answer. Where a record has options, they are weighed, too: that needs no judge.
+says with its answer. Where a record has options, they are weighed, too: that needs no judge. Without records
+in PrefEval's format the items' direct questions are asked, and without other turns the project's own come
+between.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from monogram import scoring
 from monogram.bench.asks import Ask, Case, Plan, said
-from monogram.bench.facts import State
-from monogram.bench.items import Choice, first
+from monogram.bench.facts import State, fact
+from monogram.bench.items import Choice, Item, first
 from monogram.bench.prefeval import Situation, Turn
 from monogram.bench.raw import Record
 from monogram.bench.sources import Sources
-from monogram.bench.tasks.base import Mark, Task
-from monogram.bench.tasks.prefeval_choice import best, missing
+from monogram.bench.tasks.base import Mark, Task, chosen, gold
+from monogram.bench.tasks.prefeval_choice import best
 from monogram.bench.tasks.upqa import holds
 from monogram.bench.tasks.violation import names
 
@@ -35,7 +37,7 @@ METRICS = {
 
 
 class Multiturn(Task):
-    """PrefEval's questions after its unrelated turns."""
+    """Questions after unrelated turns."""
 
     name = "multiturn"
     help = "Does a preference count however long ago it was said?"
@@ -44,39 +46,53 @@ class Multiturn(Task):
     }
 
     def plan(self, sources: Sources, choice: Choice) -> Plan:
-        if not sources.situations or not sources.turns:
-            what = "inter-turns" if sources.situations else "preferences"
-            return missing(f"{what} in PrefEval's format", "explicit_preference/ and inter_turns.json")
         turns = [turn for conversation in sources.turns for turn in conversation]
-        chosen = first(sources.situations, lambda situation: situation.topic, choice)
+        if sources.situations:
+            topics = first(sources.situations, lambda situation: situation.topic, choice)
+            asked = [(s.id, s.fact, _situated(s), s.options) for s in topics]
+            texts = tuple(situation.question for situation in sources.situations)
+        else:
+            asked = [(item.id, fact(item), _direct(item), ()) for item in chosen(sources, choice)]
+            texts = tuple(item.direct for item in sources.items.items)
         cases = (
-            Case(s.id, State((s.fact,)), tuple(_asks(s, _from(turns, place * max(TURNS)))))
-            for place, s in enumerate(chosen)
+            Case(name, State((known,)), tuple(_asks(about, options, _from(turns, place * max(TURNS)))))
+            for place, (name, known, about, options) in enumerate(asked)
         )
-        return Plan(tuple(cases), tuple(situation.question for situation in sources.situations))
+        return Plan(tuple(cases), texts)
 
     def marks(self, row: Record) -> dict[str, Mark]:
         metric, turns = row["kind"].removesuffix("_options"), row["after"]
         if row["kind"].endswith("_options"):
             return {f"{metric}_choice_{turns}": best(row["loglik"])}
-        if row["polarity"] != "avoids":
-            return {f"{metric}_{turns}": holds(row, row["answer"], scoring.BEYOND)}
+        if row.get("polarity") != "avoids":
+            return {f"{metric}_{turns}": holds(row, row["answer"], row.get("beyond", scoring.BEYOND))}
         if scoring.recall(row["target"], row["question"], question="", attribute=""):
             return {}  # the question itself names it
         return {f"{metric}_violation_{turns}": names(row, row["answer"])}
 
 
-def _asks(situation: Situation, turns: Sequence[Turn]) -> Iterator[Ask]:
-    preference = situation.fact.preference
+def _situated(situation: Situation) -> dict[str, Any]:
+    """What is asked in a situation, and what its answer is held against."""
+    known = situation.fact.preference
+    told = {"attribute": known.attribute, "target": known.target, "polarity": known.polarity}
+    return {"question": situation.question, "statement": situation.statement, **told}
+
+
+def _direct(item: Item) -> dict[str, Any]:
+    """An item's direct question: its answer names the target, of what is avoided, too."""
+    told = {name: value for name, value in gold(item).items() if name != "polarity"}
+    return {"question": item.direct, "statement": item.statement, "beyond": 0, **told}
+
+
+def _asks(asked: Mapping[str, Any], options: tuple[str, ...], turns: Sequence[Turn]) -> Iterator[Ask]:
+    told = {name: value for name, value in asked.items() if name != "question"}
     for number in TURNS:
-        told = {"attribute": preference.attribute, "target": preference.target}
-        told |= {"polarity": preference.polarity, "statement": situation.statement}
-        before = {"multiturn": turns[:number], "told": [(situation.statement, UNDERSTOOD), *turns[:number]]}
+        before = {"multiturn": turns[:number], "told": [(asked["statement"], UNDERSTOOD), *turns[:number]]}
         for kind, earlier in before.items():
-            chat, gold = said(situation.question, before=earlier), {**told, "after": number}
-            yield Ask(kind, chat, str(number), gold=gold)
-            if situation.options:
-                yield Ask(f"{kind}_options", chat, str(number), "options", situation.options, gold=gold)
+            chat, held = said(asked["question"], before=earlier), {**told, "after": number}
+            yield Ask(kind, chat, str(number), gold=held)
+            if options:
+                yield Ask(f"{kind}_options", chat, str(number), "options", options, gold=held)
 
 
 def _from(turns: Sequence[Turn], start: int) -> list[Turn]:
