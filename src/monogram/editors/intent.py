@@ -59,7 +59,7 @@ class Ground:
     def digest(self) -> str:
         """Of all that is shared: ordinary text, the pool, and what they count."""
         read = numbers(self.around.inputs, self.around.starts)
-        return hashlib.sha256(f"{UNRELATED} {TEXT} {_texts()}{read}".encode()).hexdigest()
+        return hashlib.sha256(f"{UNRELATED} {TEXT} {FALL} {STILL} {_texts()}{read}".encode()).hexdigest()
 
     @cached_property
     def steady(self) -> Tensor:

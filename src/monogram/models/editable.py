@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from monogram.errors import InputError, LayerError, ModelError
 from monogram.models.chat import Message, checked_messages, end_of_turn, plain_chat, template_ids
+from monogram.models.device import chosen_device
 from monogram.models.layout import Layout, layout_of, sizes
 from monogram.models.reading import read
 
@@ -49,7 +50,8 @@ class EditableModel:
         dtype: torch.dtype | None = None,
         progress: Callable[[str, int, int], None] | None = None,
     ) -> EditableModel:
-        """Load the embedded default, a folder, a GGUF file, a hub id, or random weights of a shape.
+        """Load the embedded default, a folder, a GGUF file, a hub id, or random weights of a shape, on to
+        `$MONOGRAM_DEVICE` (`cpu` by default, `cuda`, `cuda:1`, `mps`).
 
         Args:
             name: what to load, see `models.sources.resolve` and `models.random_weights.drawn`.
@@ -58,16 +60,19 @@ class EditableModel:
             progress: called with (what, done, total) while something is fetched.
 
         Raises:
-            ModelError: not found, not fetched, broken files, or a kind that cannot be edited.
+            ModelError: not found, not fetched, broken files, a kind that cannot be edited, or a device that
+                is not there.
         """
         from monogram.models.random_weights import PREFIX, drawn
         from monogram.models.sources import resolve
 
+        place = chosen_device()
         if name.startswith(PREFIX):
-            return cls.wrap(*drawn(name, home=home, dtype=dtype, progress=progress), name=name)
-        folder = resolve(name, home=home, progress=progress).folder
-        model, tokenizer = read(folder, name=name, dtype=dtype)
-        return cls.wrap(model, tokenizer, name=name)
+            model, tokenizer = drawn(name, home=home, dtype=dtype, progress=progress)
+        else:
+            folder = resolve(name, home=home, progress=progress).folder
+            model, tokenizer = read(folder, name=name, dtype=dtype)
+        return cls.wrap(model.to(place), tokenizer, name=name)
 
     @classmethod
     def wrap(cls, model: Any, tokenizer: Any, *, name: str) -> EditableModel:
