@@ -68,7 +68,7 @@ def drawn(
 
     Args:
         name: `random:SHAPE` or `random:SHAPE:bfloat16`. A shape is one of `SHAPES`, or `llama-WIDTHxDEPTH`
-            (the width a multiple of 64) for others in the proportions of `llama-135m`.
+            (the width a multiple of 64): MLPs of 8/3 of the width, a head for each 64 of it, no shared keys.
         home: where the tokenizer's files are; `$MONOGRAM_HOME` by default.
         dtype: of the weights; what the name says, else float32, by default.
         progress: called while the tokenizer's model is fetched.
