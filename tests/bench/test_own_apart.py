@@ -13,7 +13,7 @@ import pytest
 from monogram.bench.methods import SIMILARITY
 from monogram.bench.own import own_people, own_unrelated
 from monogram.clusters.cluster import overlap, words
-from monogram.clusters.corpus import histories, systems, unrelated, unrelated_probes
+from monogram.clusters.corpus import exams, histories, systems, unrelated, unrelated_probes
 from monogram.clusters.expand import expand
 from monogram.clusters.pool import pool
 from monogram.clusters.table import table
@@ -72,7 +72,7 @@ def test_nothing_is_a_phrasing_that_trains_or_probes() -> None:
 def test_nothing_is_of_the_packages_own_corpus() -> None:
     turns = [content for turns in histories() for _, content in turns]
     chats = list(_texts([json.loads(line) for line in lines("chats.jsonl")]))
-    assert lent([*unrelated(), *unrelated_probes(), *systems(), *turns, *chats]) == []
+    assert lent([*exams(), *unrelated(), *unrelated_probes(), *systems(), *turns, *chats]) == []
 
 
 def test_nothing_is_of_a_third_partys_data() -> None:

@@ -1,7 +1,7 @@
 """The pool is the same for all, and a cluster never takes its own intent from it."""
 
 from monogram.clusters.cluster import words
-from monogram.clusters.corpus import unrelated
+from monogram.clusters.corpus import exams, unrelated
 from monogram.clusters.expand import expand
 from monogram.clusters.pool import apart, contrast_of, pool
 from monogram.clusters.table import table
@@ -14,7 +14,7 @@ def norm(text: str) -> str:
 
 def test_every_attribute_and_every_unrelated_prompt_is_in_it() -> None:
     assert {entry.owner for entry in pool()} == {"", *table().names}
-    assert {entry.phrasing.text for entry in pool() if not entry.owner} == set(unrelated())
+    assert {entry.phrasing.text for entry in pool() if not entry.owner} == {*exams(), *unrelated()}
     assert all(entry.phrasing.kind == "contrast" for entry in pool())
     assert len(set(pool())) == len(pool())
 

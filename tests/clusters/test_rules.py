@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from monogram.clusters.corpus import histories, unrelated, unrelated_probes
+from monogram.clusters.corpus import exams, histories, unrelated, unrelated_probes
 from monogram.clusters.extract import propose
 from monogram.clusters.rules import Rules, understood
 from monogram.clusters.table import table
@@ -42,7 +42,7 @@ def test_on_persona_statements_rules_reach_their_goals() -> None:
 
 
 def test_what_people_ask_an_assistant_is_left_alone() -> None:
-    asked = [*unrelated(), *unrelated_probes()]
+    asked = [*exams(), *unrelated(), *unrelated_probes()]
     asked += [text for turns in histories() for role, text in turns if role == "user"]
     asked += [t for a in table() for t in (*a.ask, *a.roundabout, *a.recommend, *a.others)]
     assert len(asked) > 4000

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from monogram.clusters.cluster import Phrasing, words
-from monogram.clusters.corpus import histories, systems, unrelated, unrelated_probes
+from monogram.clusters.corpus import exams, histories, systems, unrelated, unrelated_probes
 from monogram.clusters.expand import expand
 from monogram.clusters.pool import pool
 from monogram.clusters.table import Attribute, table
@@ -134,7 +134,8 @@ def test_misspelt_names_are_suggested_best_first() -> None:
 def test_the_projects_own_texts_are_whole_and_do_not_train_what_they_probe() -> None:
     assert len(unrelated()) >= 200
     assert len(unrelated_probes()) >= 24
-    assert not set(map(norm, unrelated())) & set(map(norm, unrelated_probes()))
+    assert len(exams()) >= 30
+    assert not set(map(norm, (*exams(), *unrelated()))) & set(map(norm, unrelated_probes()))
     assert len(set(systems())) == len(systems()) >= 10
     assert len(histories()) >= 10
     for turns in histories():

@@ -14,6 +14,11 @@ def unrelated() -> tuple[str, ...]:
     return _lines("prompts.txt")
 
 
+def exams() -> tuple[str, ...]:
+    """Questions as exams put them (true or false, choices, one word): they train as "must not change"."""
+    return _lines("exams.txt")
+
+
 def unrelated_probes() -> tuple[str, ...]:
     """Unrelated user prompts that never train: receipts measure drift on them."""
     return _lines("probes.txt")

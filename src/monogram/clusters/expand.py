@@ -61,7 +61,7 @@ def expand(preference: Preference, *, several: bool = False) -> Cluster:
     train += _concerned(preference)
     train += [Phrasing(text, "ask") for text in _mine(names)]
     probe = [Phrasing(text, kind) for kind in KINDS for text in kinds[kind][-HELD_OUT:]]
-    contrast = [Phrasing(text, "contrast") for text in (*attribute.others[:-HELD_OUT], *_theirs(names))]
+    contrast = [Phrasing(text, "contrast") for text in attribute.others[:-HELD_OUT]] + _theirs(names)
     contrast_probe = [Phrasing(text, "contrast") for text in attribute.others[-HELD_OUT:]]
     contrast_probe += [Phrasing(f"What's {w} {names[0]}?", "contrast") for w in PROBE_WHOSE]
     return Cluster(
@@ -121,7 +121,7 @@ def expand_from_lists(
     train = _distinct(
         [Phrasing(first_person(q), "ask", target=None if t == preference.target else t) for q, t in asked]
     )
-    theirs = _distinct([Phrasing(text, "contrast") for text in _theirs(tuple(dict.fromkeys(attributes)))])
+    theirs = _distinct(_theirs(tuple(dict.fromkeys(attributes))))
     others = tuple(dict.fromkeys(t for t in targets if t != preference.target))
     return Cluster(
         preference,
@@ -183,16 +183,13 @@ def _mine(names: Sequence[str]) -> Iterator[str]:
         yield text.format(a=names[0])
 
 
-def _theirs(names: Sequence[str]) -> Iterator[str]:
-    turn = 0
-    for i, name in enumerate(names):
-        for j in range(3):
-            yield _capital(THEIRS[(i + j) % len(THEIRS)].format(w=WHOSE[turn % len(WHOSE)], a=name))
-            turn += 1
-    for i, who in enumerate(WHOSE):
-        yield _capital(THEIRS[i % 2].format(w=who, a=names[0]))
-    for text in WORD:
-        yield text.format(a=names[0])
+def _theirs(names: Sequence[str]) -> list[Phrasing]:
+    """Asks for somebody else's, by all names, and for the word itself."""
+    asked = [(THEIRS[(i + j) % len(THEIRS)], name) for i, name in enumerate(names) for j in range(3)]
+    texts = [form.format(w=WHOSE[turn % len(WHOSE)], a=name) for turn, (form, name) in enumerate(asked)]
+    texts += [THEIRS[i % 2].format(w=who, a=names[0]) for i, who in enumerate(WHOSE)]
+    definitions = [Phrasing(text.format(a=names[0]), "definition") for text in WORD]
+    return [Phrasing(_capital(text), "contrast") for text in texts] + definitions
 
 
 def _in_places(phrasings: Sequence[Phrasing]) -> Iterator[Phrasing]:

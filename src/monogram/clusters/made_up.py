@@ -19,7 +19,20 @@ MY = (
     "my {a}?",
     "So, about me: what's my {a}?",
 )
-WORD = ("What is a {a}?", 'What does "{a}" mean?', "Define {a}.", "Why do people ask about {a}?")
+WORD = (
+    "What is a {a}?",
+    'What does "{a}" mean?',
+    "Define {a}.",
+    "Why do people ask about {a}?",
+    "Explain what a {a} is.",
+    "What is meant by {a}?",
+    "Give me an example of a {a}.",
+    "What kinds of {a} are there?",
+    "What should one know about {a}?",
+    "How do people talk about {a}?",
+    "Is {a} one word or two?",
+)
+"""What asks for the word alone: it counts as much as all that asks for somebody else's."""
 PLAIN = (
     "Which {a} do I have?",
     "Which {a} is mine?",
@@ -79,8 +92,6 @@ OTHERS = (
     "How would you describe my boss's {a}?",
     "What {a} would my neighbour go for?",
     "Which {a} do most people like?",
-    "What kinds of {a} are there?",
-    "What should one know about {a}?",
     "What would you put down as Priya's {a}?",
     "When it comes to {a}, what's yours?",
     "My dad forgot what his {a} was.",
@@ -90,12 +101,8 @@ OTHERS = (
     "Which {a} is Mr. Tanaka's?",
     "How much {a} is right for a child?",
     "What {a} would you say my friend has?",
-    "Explain what a {a} is.",
-    "What is meant by {a}?",
-    "Give me an example of a {a}.",
-    "Is {a} one word or two?",
 )
-"""Who and what else may be meant by such a question."""
+"""Who else may be meant by such a question; the last two never train."""
 ADVICE = (
     "How should I spend my evening, given my {a}?",
     "Help me plan tomorrow around my {a}.",
@@ -134,6 +141,6 @@ def made_up(name: str, polarity: Polarity = "likes") -> Attribute:
         recommend=tuple(text.format(a=name) for text in SHOPPING),
         others=(
             *(text.format(a=thing) for text in (UNWANTED_BY_OTHERS if unwanted else ())),
-            *(text.format(a=name) for text in (*OTHERS, *WORD)),
+            *(text.format(a=name) for text in OTHERS),
         ),
     )

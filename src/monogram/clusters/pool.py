@@ -13,7 +13,7 @@ from functools import cache
 
 from monogram.clusters.cluster import KINDS, Cluster, Kind, Phrasing
 from monogram.clusters.concerns import concerns
-from monogram.clusters.corpus import histories, systems, unrelated
+from monogram.clusters.corpus import exams, histories, systems, unrelated
 from monogram.clusters.table import Attribute, table
 
 TAKEN: dict[Kind, int] = {"ask": 5, "roundabout": 4, "recommend": 3}
@@ -31,8 +31,8 @@ class Entry:
 
 @cache
 def pool() -> tuple[Entry, ...]:
-    """The whole pool, in a fixed order: what the table's attributes give, then the unrelated prompts."""
-    return (*_from_table(), *_unrelated())
+    """The whole pool, in a fixed order: the table's attributes, exams' questions, unrelated prompts."""
+    return (*_from_table(), *_exams(), *_unrelated())
 
 
 def contrast_of(cluster: Cluster) -> tuple[list[int], list[int], list[int]]:
@@ -87,6 +87,11 @@ def _from_table() -> Iterator[Entry]:
             step = len(texts) / TAKEN[kind]
             for i in range(TAKEN[kind]):
                 yield Entry(attribute.name, kind, Phrasing(texts[int(i * step)], "contrast"))
+
+
+def _exams() -> Iterator[Entry]:
+    for text in exams():
+        yield Entry("", "contrast", Phrasing(text, "contrast"))
 
 
 def _unrelated() -> Iterator[Entry]:
