@@ -57,7 +57,7 @@ def bench(
         typer.Argument(
             metavar="TASK[,TASK...]",
             help="What to measure: upqa, leak, crosstalk, drift, violation, retention, change, forget, "
-            "multiturn, prefeval-choice, capability, sizes, cost, or a plugin's.",
+            "multiturn, systems, prefeval-choice, capability, sizes, cost, or a plugin's.",
             show_default=False,
             autocompletion=complete.points(GROUP),
         ),

@@ -50,10 +50,10 @@ def marks(name: str, **row: Any) -> dict[str, Any]:
     return task(name).marks({**about, "base": {"answer": "I don't know.", "head": [1, 2]}, **row})
 
 
-def test_all_twelve_come_as_plugins_do() -> None:
+def test_all_of_them_come_as_plugins_do() -> None:
     known = "upqa leak crosstalk drift violation retention change forget multiturn prefeval-choice capability"
-    assert {*known.split(), "cost"} <= set(task_names())
-    for name in (*known.split(), "cost", "sizes"):
+    assert {*known.split(), "cost", "sizes", "systems"} <= set(task_names())
+    for name in (*known.split(), "cost", "sizes", "systems"):
         made = task(name)
         assert isinstance(made, Task)
         assert (made.name, bool(made.help)) == (name, True)
