@@ -39,7 +39,7 @@ def cluster(attribute: str = "hobby", target: str = "Hiking") -> Cluster:
     )
     contrast = (
         Phrasing(f"What's Bob's {attribute}?", "contrast"),
-        Phrasing(f"Define {attribute}.", "contrast"),
+        Phrasing(f"Define {attribute}.", "definition"),
     )
     return Cluster(Preference(attribute, target), train, (), contrast, (), f"It is {target}.")
 

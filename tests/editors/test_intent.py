@@ -119,7 +119,8 @@ def test_among_others_a_detector_is_freer_and_each_other_counts_for_itself(other
         return room.read_phrasings(em, 1, phrasings).double()
 
     own, shared = cluster(), [entry.phrasing for entry in POOL]
-    groups = [(read(group), 1.0) for group in (own.contrast, shared[:4], shared[4:12])]
+    theirs, definitions = own.contrast[:1], own.contrast[1:]
+    groups = [(read(group), 1.0) for group in (theirs, definitions, shared[:4], shared[4:12])]
     groups += [(read(shared[12:24]), 3.0)]
     for other in beside:  # its asks, and what else it is asked with: 2 in all for few, .08 each for many
         groups += [(read(part), 1.0 if others == 1 else 0.08) for part in (other.train[:2], other.train[2:])]
