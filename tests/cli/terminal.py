@@ -22,14 +22,14 @@ class Terminal:
         self.process, self.master = process, master
         self.shown, self._read = "", 0
 
-    def until(self, text: str, seconds: float = 60) -> str:
-        """Wait until the text is shown; what was shown since the last wait, up to it."""
+    def until(self, text: str | re.Pattern[str], seconds: float = 60) -> str:
+        """Wait until the text, or what fits a pattern, is shown; what was shown since the last wait."""
+        wanted = re.compile(re.escape(text)) if isinstance(text, str) else text
         end = time.monotonic() + seconds
-        while (place := self.shown.find(text, self._read)) < 0:
+        while (found := wanted.search(self.shown, self._read)) is None:
             if time.monotonic() > end or not self._more(end - time.monotonic()):
                 raise AssertionError(f"{text!r} was not shown in {seconds} s. Shown:\n{self.shown}")
-        place += len(text)
-        new, self._read = self.shown[self._read : place], place
+        new, self._read = self.shown[self._read : found.end()], found.end()
         return new
 
     def type(self, keys: str) -> None:
