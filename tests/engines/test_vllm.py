@@ -216,10 +216,10 @@ def test_one_that_is_killed_under_load_loses_no_answer(
     pair: tuple[Replica, Replica],
     embedded: dict[tuple[str | None, str], str],
 ) -> None:
-    asked = _asked(people)
+    asked, before = _asked(people), gateway.service.answers.tokens
     with ThreadPoolExecutor(1) as pool:
         begun = pool.submit(_all, gateway, asked)
-        _until(lambda: gateway.service.answers.tokens > 100)
+        _until(lambda: gateway.service.answers.tokens > before + 100)
         os.killpg(pair[0].process.pid, signal.SIGKILL)
         said = begun.result()
     differ = [one for one, text in zip(asked, said, strict=True) if text != embedded[one]]
