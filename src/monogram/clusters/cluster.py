@@ -30,7 +30,7 @@ class Phrasing:
     Attributes:
         text: what the user says last.
         kind: `ask` (asks for the attribute), `roundabout` (asks for advice it decides), `recommend` (asks for
-            products), `contrast` (asks for somebody else's), or `definition` (asks what the word means).
+            products), `contrast` (what must not change), `definition` (of these: asks what the word means).
         history: earlier turns, (role, content).
         system: a system prompt; None leaves the model's default.
         target: what it is answered with, where that is another wording than the preference's target.

@@ -99,10 +99,8 @@ class Ground:
         gated = self.model.layout.gated
         train = self._read(cluster.train)
         own = [train[[p.kind == kind for p in cluster.train]] for kind in KINDS if cluster.of_kind(kind)]
-        theirs, definitions = (
-            self._read(tuple(p for p in cluster.contrast if (p.kind == "definition") is word))
-            for word in (False, True)
-        )
+        alike = self._read(cluster.contrast)
+        contrast = [alike[[p.kind == kind for p in cluster.contrast]] for kind in ("contrast", "definition")]
         siblings = [
             (self._read(other.train)[places], max(1 / len(beside), SIBLING))
             for other in beside
@@ -111,7 +109,7 @@ class Ground:
         return detect.fit(
             own,
             [
-                *((x, 1.0) for x in (theirs, definitions, self._pool[asks], self._pool[others])),
+                *((x, 1.0) for x in (*contrast, self._pool[asks], self._pool[others])),
                 (self._pool[unrelated], UNRELATED),
                 *siblings,
             ],
