@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monogram.clusters.cluster import Cluster, Kind, Phrasing, overlap, words
+from monogram.clusters.cluster import Cluster, Kind, Phrasing, overlap, typed, words
 from monogram.clusters.expand import expand
 from monogram.preferences import Preference
 
@@ -80,6 +80,15 @@ def test_overlap_is_a_share_and_does_not_depend_on_order(one: str, other: str) -
     a, b = words(one), words(other)
     assert 0 <= overlap(a, b) == overlap(b, a) <= 1
     assert overlap(a, a) == (1 if a else 0)
+
+
+@given(st.text())
+def test_what_is_typed_in_a_hurry_has_the_same_words(text: str) -> None:
+    assert words(typed(text)) == words(text)
+
+
+def test_what_is_typed_in_a_hurry_has_neither_capitals_nor_marks() -> None:
+    assert typed('What\'s my "hobby", then? It isn\u2019t Golf!') == "whats my hobby then it isnt golf"
 
 
 def test_a_phrasing_is_a_conversation_with_the_users_text_last() -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monogram.clusters.cluster import KINDS, Cluster, words
+from monogram.clusters.cluster import KINDS, Cluster, typed, words
 from monogram.clusters.expand import HELD_OUT, expand, expand_all, expand_from_lists, first_person
 from monogram.clusters.table import table
 from monogram.preferences import Polarity, Preference
@@ -104,7 +104,7 @@ def test_a_cluster_hangs_on_the_set_of_its_values_alone() -> None:
 
 def test_phrasings_stand_alone_in_conversations_and_under_system_prompts() -> None:
     c = expand(Preference("hobby", "Hiking"))
-    alone = [p for p in c.train if not p.history and p.system is None]
+    alone = [p for p in c.train if not p.history and p.system is None and p.text != typed(p.text)]
     within = [p for p in c.train if p.history]
     under = [p for p in c.train if p.system is not None]
     assert len(alone) == len({norm(p.text) for p in alone}) > len(within) + len(under)
@@ -112,6 +112,19 @@ def test_phrasings_stand_alone_in_conversations_and_under_system_prompts() -> No
         assert {p.kind for p in placed} == set(KINDS)
         assert {norm(p.text) for p in placed} <= {norm(p.text) for p in alone}
     assert len({p.system for p in under}) > 3
+
+
+def test_some_of_it_is_typed_in_a_hurry_and_goes_with_the_question_it_is() -> None:
+    c = expand(Preference("hobby", "Hiking"))
+    hasty = [p for p in c.train if p.text == typed(p.text)]
+    assert {p.kind for p in hasty} == set(KINDS)
+    assert len(c.train) / 5 < len(hasty) < len(c.train) / 3
+    assert any(p.text == typed(p.text) and p.text.startswith("whats ") for p in c.contrast)
+    asked = next(
+        p.text for p in c.train if p.text != typed(p.text) and typed(p.text) in {h.text for h in hasty}
+    )
+    left = c.without([asked])
+    assert not {asked, typed(asked)} & {p.text for p in (*left.train, *left.contrast)}
 
 
 def test_synonyms_ask_too_and_the_given_name_comes_first() -> None:
@@ -140,7 +153,7 @@ def test_an_attribute_of_any_spelling_is_made_from_its_own_words(name: str) -> N
         assert len(c.of_kind(kind)) >= 4
         assert sum(p.kind == kind for p in c.probe) == HELD_OUT
     assert any(f"{low}?" in p.text for p in c.contrast)
-    assert all(name in p.text or low in p.text for p in (*c.train, *c.contrast))
+    assert all(typed(name) in typed(p.text) for p in (*c.train, *c.contrast))
 
 
 @given(NAMES, NAMES)

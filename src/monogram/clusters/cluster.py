@@ -134,6 +134,14 @@ def words(text: str) -> list[str]:
     return re.findall(r"\w+", plain)
 
 
+def typed(text: str) -> str:
+    """A text as one types it in a hurry: no capitals and few marks. Its `words` stay, so what leaves
+    a question out of training leaves this form of it out, too.
+    """
+    plain = text.replace("'", "").replace("\u2019", "").lower()
+    return " ".join(re.sub('[",.!?]', " ", plain).split())
+
+
 def overlap(one: Iterable[str], other: Iterable[str]) -> float:
     """Jaccard similarity of two word sets, 0 to 1."""
     a, b = set(one), set(other)

@@ -3,7 +3,8 @@ from the lists of a data set.
 
 What is learned is the intent, so a cluster holds three kinds of phrasings (asks, roundabout questions,
 recommendations), and next to every "my" its look-alikes: somebody else's, the assistant's, the word itself.
-Some stand in a conversation or under a system prompt, so that neither hides the intent.
+Some stand in a conversation, under a system prompt, or as one types in a hurry, so that none of these hides
+the intent.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
-from monogram.clusters.cluster import KINDS, Cluster, Kind, Phrasing, words
+from monogram.clusters.cluster import KINDS, Cluster, Kind, Phrasing, typed, words
 from monogram.clusters.concerns import concerns
 from monogram.clusters.corpus import histories, systems
 from monogram.clusters.made_up import MY, WORD, made_up
@@ -68,7 +69,7 @@ def expand(preference: Preference, *, several: bool = False) -> Cluster:
         preference,
         train=tuple(_in_places(_distinct(train))),
         probe=tuple(_distinct(probe)),
-        contrast=tuple(_distinct(contrast)),
+        contrast=tuple(_also_typed(_distinct(contrast))),
         contrast_probe=tuple(contrast_probe),
         say=opening(preference, attribute, several=several),
     )
@@ -193,14 +194,23 @@ def _theirs(names: Sequence[str]) -> list[Phrasing]:
 
 
 def _in_places(phrasings: Sequence[Phrasing]) -> Iterator[Phrasing]:
-    """Every phrasing as it is; every fifth again after earlier turns, every fifth under a system prompt."""
+    """Every phrasing as it is; every second again as one types it, every fifth after earlier turns, every
+    fifth under a system prompt.
+    """
     asides, earlier = systems(), histories()
-    yield from phrasings
+    yield from _also_typed(phrasings)
     for i, phrasing in enumerate(phrasings):
         if i % 5 == 1:
             yield Phrasing(phrasing.text, phrasing.kind, system=asides[i // 5 % len(asides)])
         elif i % 5 == 3:
             yield Phrasing(phrasing.text, phrasing.kind, history=earlier[i // 5 % len(earlier)])
+
+
+def _also_typed(phrasings: Sequence[Phrasing]) -> Iterator[Phrasing]:
+    """Every phrasing, and every second again as one types it in a hurry, where that is another text."""
+    yield from phrasings
+    again = [replace(phrasing, text=typed(phrasing.text)) for phrasing in phrasings[::2]]
+    yield from (now for now, was in zip(again, phrasings[::2], strict=True) if now.text != was.text)
 
 
 def _distinct(phrasings: Sequence[Phrasing]) -> list[Phrasing]:

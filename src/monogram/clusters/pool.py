@@ -2,7 +2,7 @@
 
 The pool is the same for all preferences, so a model reads it once. A cluster takes from it what is not its
 own: asks for other attributes always, roundabout questions and recommendations only of attributes that are
-not near.
+not near. Plain asks and some unrelated prompts stand in it as one types them in a hurry, too.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 
-from monogram.clusters.cluster import KINDS, Cluster, Kind, Phrasing
+from monogram.clusters.cluster import KINDS, Cluster, Kind, Phrasing, typed, words
 from monogram.clusters.concerns import concerns
 from monogram.clusters.corpus import exams, histories, systems, unrelated
 from monogram.clusters.table import Attribute, table
@@ -53,7 +53,7 @@ def apart(cluster: Cluster, other: Cluster) -> tuple[list[int], list[int]]:
     """Which of another preference's training phrasings must not fire for this one, where both are a person's:
     places of (asks, other phrasings). Those it shares may, and of near attributes whatever is no ask.
     """
-    own = {phrasing.text for phrasing in cluster.train}
+    own = {" ".join(words(phrasing.text)) for phrasing in cluster.train}
     mine, yours = (table().find(c.preference.attribute) for c in (cluster, other))
     near = yours is not None and (
         (mine is not None and _near(mine, yours)) or yours.name in concerns(cluster.preference)
@@ -61,7 +61,7 @@ def apart(cluster: Cluster, other: Cluster) -> tuple[list[int], list[int]]:
     asks: list[int] = []
     rest: list[int] = []
     for place, phrasing in enumerate(other.train):
-        if phrasing.text not in own and not (near and phrasing.kind != "ask"):
+        if " ".join(words(phrasing.text)) not in own and not (near and phrasing.kind != "ask"):
             (asks if phrasing.kind == "ask" else rest).append(place)
     return asks, rest
 
@@ -80,7 +80,9 @@ def _near(one: Attribute, other: Attribute) -> bool:
 
 def _from_table() -> Iterator[Entry]:
     for attribute in table():
-        yield Entry(attribute.name, "contrast", Phrasing(f"What's my {attribute.name}?", "contrast"))
+        ask = f"What's my {attribute.name}?"
+        for text in (ask, typed(ask)):
+            yield Entry(attribute.name, "contrast", Phrasing(text, "contrast"))
         lists = {"ask": attribute.ask, "roundabout": attribute.roundabout, "recommend": attribute.recommend}
         for kind in KINDS:
             texts = lists[kind][:-2]
@@ -98,6 +100,8 @@ def _unrelated() -> Iterator[Entry]:
     asides, earlier = systems(), histories()
     for i, text in enumerate(unrelated()):
         yield Entry("", "contrast", Phrasing(text, "contrast"))
+        if i % 4 == 2 and (hasty := typed(text)) != text:
+            yield Entry("", "contrast", Phrasing(hasty, "contrast"))
         if i % 8 == 0:
             yield Entry("", "contrast", Phrasing(text, "contrast", system=asides[i // 8 % len(asides)]))
         elif i % 8 == 4:
