@@ -10,7 +10,6 @@ from torch import Tensor
 from transformers.activations import ACT2FN
 
 from monogram.clusters.cluster import Cluster, Phrasing
-from monogram.clusters.pool import pool
 from monogram.editors import intent as room
 from monogram.editors.base import Edit
 from monogram.editors.detect import constant
@@ -23,11 +22,11 @@ from monogram.models.moments import Moments, moments
 from monogram.models.trace import capture
 from monogram.preferences import Preference
 from tests import tiny
+from tests.editors.ground import POOL
 
 GATED, UNGATED = ("llama", "llama with biases", "gemma3_text", "phi3"), ("gpt2", "gptj", "gpt_neox")
 VALUE = ValueConfig(steps=3, stop=0.0)
 SETTINGS: dict[str, Any] = {"layer": 1, "asks": 1, "advice": 1, "value": VALUE}
-POOL = (*pool()[:12], *[entry for entry in pool() if not entry.owner][-12:])
 
 
 def cluster(attribute: str = "hobby", target: str = "Hiking") -> Cluster:
