@@ -57,6 +57,15 @@ def save(
             work.chmod(0o600)
 
 
+def own(tensor: Tensor) -> Tensor:
+    """A copy in memory of its own, row after row, from where the allocator begins.
+
+    On some processors last bits of a product hang on where its factors lie, and what is found now shall count
+    as what is read later.
+    """
+    return tensor.detach().clone(memory_format=torch.contiguous_format)
+
+
 def once(path: Path, name: str, make: Callable[[], Tensor]) -> Tensor:
     """The one tensor of a file that serves everybody; made now, and kept if that can be done, where it is not
     there or damaged.
@@ -64,7 +73,7 @@ def once(path: Path, name: str, make: Callable[[], Tensor]) -> Tensor:
     found = load(path)
     if found is not None and set(found[0]) == {name}:
         return found[0][name]
-    made = make()
+    made = own(make())
     path.parent.mkdir(parents=True, exist_ok=True)
     with suppress(OSError, SafetensorError):  # cleared just now, or a place that is read only
         save(path, {name: made})
@@ -80,7 +89,9 @@ def load(path: Path, *, seal: Seal | None = None) -> tuple[dict[str, Tensor], di
     except (OSError, SafetensorError, StoreError, ValueError):
         return None
     told = facts.pop(SUM, None)
-    return (tensors, facts) if told == _sum(tensors, facts) else None
+    if told != _sum(tensors, facts):
+        return None
+    return {name: own(tensor) for name, tensor in tensors.items()}, facts
 
 
 def _sealed(path: Path) -> bool:

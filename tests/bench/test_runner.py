@@ -15,17 +15,18 @@ from typing import Any
 import pytest
 from filelock import FileLock
 
-from monogram.bench import session
+from monogram.bench import session, work
 from monogram.bench.asks import Ask
 from monogram.bench.facts import fact
 from monogram.bench.items import Choice
-from monogram.bench.methods import Method
+from monogram.bench.methods import Method, Prompted
 from monogram.bench.protocol import Protocol
 from monogram.bench.raw import key
 from monogram.bench.runner import command_line, run, run_models, slug
 from monogram.errors import EditRefusedError, InputError
 from monogram.models.editable import EditableModel
 from monogram.models.generate import generate
+from monogram.prompting.baselines import Reminder
 from tests import tiny
 from tests.bench.fakes import SETTINGS, Shift, always, order, prompted
 from tests.bench.records import written
@@ -179,6 +180,36 @@ def test_a_run_that_was_killed_goes_on_to_the_same_result(
     assert path.read_bytes().startswith(before)  # nothing is done twice
     assert timeless(raw(tmp_path)) == timeless(raw(whole))
     assert untimed(summary) == untimed(json.loads((whole / "out" / "summary.json").read_text()))
+
+
+def test_what_two_methods_put_alike_is_answered_once_also_after_a_stop(
+    em: EditableModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Twin(Reminder):
+        name = "twin"
+
+    asked = []
+
+    def counted(model: EditableModel, chats: list[Any], **more: Any) -> list[str]:
+        asked.extend(chats)
+        return generate(model, chats, **more)
+
+    monkeypatch.setattr(work, "generate", counted)
+    methods = [prompted("none"), prompted("reminder"), Prompted(Twin())]
+    run(em, order(tmp_path, "upqa"), always(*methods[:2]), tmp_path / "out")
+    before = len(asked)
+    run(em, order(tmp_path, "upqa"), always(*methods), tmp_path / "out")
+    assert len(asked) == before
+    rows = [r for r in raw(tmp_path) if r["method"] in ("reminder", "twin") and "answer" in r]
+    said = {(r["method"], *key(r)[2:]): r["answer"] for r in rows}
+    reminded = {place[1:]: answer for place, answer in said.items() if place[0] == "reminder"}
+    assert reminded == {place[1:]: answer for place, answer in said.items() if place[0] == "twin"}
+    path = tmp_path / "out" / "raw.jsonl"
+    lines = path.read_text().splitlines(keepends=True)
+    path.write_text("".join(lines[: -len(reminded) // 2]))
+    run(em, order(tmp_path, "upqa"), always(*methods), tmp_path / "out")
+    assert timeless(raw(tmp_path)) == timeless([json.loads(line) for line in lines])
+    assert len(asked) == before
 
 
 def test_a_finished_run_does_nothing_again(em: EditableModel, whole: Path) -> None:

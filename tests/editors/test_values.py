@@ -150,6 +150,17 @@ def test_the_clamp_is_the_longest_residual_in_units_of_the_output() -> None:
     assert float(found.residual.norm()) == pytest.approx(longest, rel=1e-9)
 
 
+@pytest.mark.parametrize(("kind", "times"), [("llama", 1.0), ("gpt2", 1.0), ("gemma2", room.NORMED)])
+def test_where_the_output_is_normed_a_relative_step_is_a_third(kind: str, times: float) -> None:
+    em = tiny.editable(kind)
+    prompts, answers = lines(em)
+    written = dealt(em, 1, Pairs(prompts, answers), 1, read=None, fast=True)[0].written
+    for relative, unit in ((True, times * float(written.pow(2).mean().sqrt())), (False, 1.0)):
+        config = replace(CONFIG, steps=1, relative=relative)
+        longest = value_step(em, 1, prompts, answers, config).residual.abs().max()  # Adam's first is its rate
+        assert float(longest) == pytest.approx(config.lr * unit, rel=1e-4)
+
+
 def test_steps_end_at_the_stated_loss() -> None:
     em = tiny.editable()
     prompts, answers = lines(em)

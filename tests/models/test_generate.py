@@ -106,11 +106,12 @@ def test_conversations_can_be_asked() -> None:
     assert generate(em, [chat, "Hi"], max_new_tokens=6)[0] == em.decode(naive(em, chat, None, 6)).strip()
 
 
-def test_under_the_plain_template_the_answer_ends_where_the_user_would_speak(
-    monkeypatch: pytest.MonkeyPatch,
+@pytest.mark.parametrize("who", ["User", "Assistant"])
+def test_under_the_plain_template_the_answer_ends_where_a_further_turn_begins(
+    monkeypatch: pytest.MonkeyPatch, who: str
 ) -> None:
     em = tiny.editable(chat=False)
-    script = iter(em.tokenizer(" Tea.\nUser: and then", add_special_tokens=False).input_ids)
+    script = iter(em.tokenizer(f" Tea.\n{who}: and then", add_special_tokens=False).input_ids)
     shown: list[int] = []
 
     class Said:
@@ -121,7 +122,7 @@ def test_under_the_plain_template_the_answer_ends_where_the_user_would_speak(
 
     monkeypatch.setattr(em.model, "forward", lambda input_ids, **_: Said(input_ids))
     assert generate(em, ["What shall I drink?"]) == ["Tea."]
-    assert em.decode(shown) == " Tea.\nUser:"
+    assert em.decode(shown) == f" Tea.\n{who}:"
 
 
 def test_the_context_is_not_overrun() -> None:

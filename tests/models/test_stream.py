@@ -80,11 +80,12 @@ def test_pieces_come_one_by_one_and_never_half_a_character(monkeypatch: pytest.M
     assert not any("\ufffd" in piece for piece in pieces)
 
 
-def test_under_the_plain_template_nothing_is_shown_that_the_user_would_say(
-    monkeypatch: pytest.MonkeyPatch,
+@pytest.mark.parametrize("who", ["User", "Assistant"])
+def test_under_the_plain_template_nothing_is_shown_of_a_further_turn(
+    monkeypatch: pytest.MonkeyPatch, who: str
 ) -> None:
     em = tiny.editable(chat=False)
-    text = " Tea.\nUseful, no?\nUser: and then"
+    text = f" Tea.\nUseful, no?\n{who}: and then"
     script = iter(em.tokenizer(text, add_special_tokens=False).input_ids)
     monkeypatch.setattr(em.model, "forward", lambda input_ids, **_: Said(next(script)))
     pieces = list(Stream(em).answer("What shall I drink?", max_new_tokens=99))

@@ -83,6 +83,7 @@ class Session:
         self.worker = Worker(model, settings.protocol, settings.batch_size)
         self.plans = tuple(plans)
         self.places = [Place(t, case, ask) for t, plan in plans for case in plan.cases for ask in case.asks]
+        self._before: list[str] = []
         self._done = self._total = 0
 
     def base(self, runs: Sequence[tuple[str, int]]) -> None:
@@ -115,8 +116,14 @@ class Session:
 
     def method(self, method: Method, seed: int) -> None:
         """One method over all states that are not done: those with few preferences first, those that are come
-        back to last.
+        back to last. A prompt that a method before it was answered is not answered again.
         """
+        self.worker.known = {
+            row["prompt"]: row["answer"]
+            for row in self.log.records.values()
+            if "prompt" in row and row["method"] in self._before
+        }
+        self._before.append(method.name)
         states: dict[str, State] = {place.case.state.id: place.case.state for place in self.places}
         ordered = sorted(states.values(), key=lambda state: (state.again, len(state.facts)))
         for start in range(0, len(ordered), self.settings.chunk):

@@ -6,7 +6,7 @@ so a run that was killed and goes on computes every answer exactly as an uninter
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +14,7 @@ from monogram.bench import likelihood
 from monogram.bench.asks import Ask
 from monogram.bench.drift import NextToken
 from monogram.bench.methods import Prepared
-from monogram.bench.passes import ROOM, Ready, ready
+from monogram.bench.passes import ROOM, Ready, prompt_digest, ready
 from monogram.bench.protocol import Protocol
 from monogram.models.chat import Message
 from monogram.models.editable import EditableModel
@@ -57,12 +57,16 @@ class Worker:
         model: as the protocol sees it.
         protocol: how it is asked.
         batch_size: answers that are written together.
+
+    Attributes:
+        known: what the base model answered to methods before, by `prompt_digest`: it is not asked again.
     """
 
     def __init__(self, model: EditableModel, protocol: Protocol, batch_size: int = 48) -> None:
         self.model = model
         self.protocol = protocol
         self.batch_size = batch_size
+        self.known: Mapping[str, str] = {}
         self._next = NextToken(model)
 
     def given(self, ask: Ask) -> str:
@@ -75,10 +79,14 @@ class Worker:
         writing = []
         for place, job in enumerate(jobs):
             if job.ask.how == "answer" and job.prepared.respond is None:
-                if (why := self._too_long(job)) is None:
+                if why := self._too_long(job):
+                    fields: Fields | None = {"why": why}
+                else:
+                    fields = self._known(job)
+                if fields is None:
                     writing.append(place)
                 elif not done(place):
-                    yield place, {"why": why}
+                    yield place, fields
             elif not done(place):
                 yield place, self._one(job)
         for batch in self._batches(jobs, writing):
@@ -108,20 +116,33 @@ class Worker:
             yield left[:size]
             left = left[size:]
 
+    def _known(self, job: Job) -> Fields | None:
+        """The answer to the same prompt, where the base model has given it."""
+        if job.prepared.delta is not None or job.prepared.passes > 1:
+            return None
+        said = self.known.get(prompt_digest(job.chat, self.protocol.limit(self.model, job.ask)))
+        return None if said is None else self._said(said, self._ready([(job.prepared, job.ask.chat)])[0])
+
     def _ready(self, jobs: Sequence[tuple[Prepared, Sequence[Message]]]) -> list[Ready]:
-        return ready(self.model, jobs, batch_size=self.batch_size, thinking=self.protocol.thinking)
+        size, thinking = self.batch_size, self.protocol.thinking
+        return ready(self.model, jobs, batch_size=size, thinking=thinking, known=self.known)
 
     def _answers(self, jobs: Sequence[Job]) -> list[Fields]:
         put = self._ready([(job.prepared, job.ask.chat) for job in jobs])
+        limits = [self.protocol.limit(self.model, job.ask) for job in jobs]
         answers = generate(
             self.model,
             [now.chat for now in put],
             deltas=[job.prepared.delta for job in jobs],
-            max_new_tokens=[self.protocol.limit(self.model, job.ask) for job in jobs],
+            max_new_tokens=limits,
             thinking=self.protocol.thinking,
             batch_size=self.batch_size,
         )
-        return [self._said(answer, now) for answer, now in zip(answers, put, strict=True)]
+        rows = [self._said(answer, now) for answer, now in zip(answers, put, strict=True)]
+        for job, row, now, limit in zip(jobs, rows, put, limits, strict=True):
+            if job.prepared.delta is None:
+                row["prompt"] = prompt_digest(now.chat, limit)
+        return rows
 
     def _said(self, answer: str, put: Ready) -> Fields:
         ids = self.model.tokenizer(answer, add_special_tokens=False).input_ids

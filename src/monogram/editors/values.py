@@ -25,6 +25,10 @@ from monogram.models.editable import EditableModel
 OnStep = Callable[[int, int], None]
 LOOK = 10
 """Every so many steps the whole vocabulary is looked at."""
+NORMED = 1 / 3
+"""Times the relative rate where the MLP's output is normed: its direction alone counts there, and a shorter
+residual says as much and disturbs less where a neuron hardly fires (docs/log.md).
+"""
 
 
 @dataclass(frozen=True)
@@ -34,7 +38,7 @@ class ValueConfig:
     Attributes:
         steps: Adam steps at most.
         lr: Adam's learning rate, in units of the root mean square of the MLP's output at the lookup position
-            where `relative`, else absolute (ROME: 0.5).
+            where `relative` (`NORMED` times that where the output is normed), else absolute (ROME: 0.5).
         relative: what `lr` is measured in.
         betas: Adam's memory of gradients and of their squares.
         gates: the range (low, high) that gates are drawn from; (1, 1) draws none.
@@ -119,7 +123,8 @@ def value_step(
     if not bool(norm.isfinite()):
         raise ModelError(f"Model '{em.name}' computes no numbers at layer {layer}. Get its files again.")
     residual = torch.zeros(em.width, dtype=torch.float64, device=em.device, requires_grad=True)
-    rate = config.lr * float(rms) if config.relative else config.lr
+    unit = float(rms) * (1.0 if em.layout.post_norm is None else NORMED)
+    rate = config.lr * (unit if config.relative else 1.0)
     adam = torch.optim.Adam([residual], lr=rate, betas=config.betas)
     draw = torch.Generator().manual_seed(config.seed)
     crowd = residual.new_zeros(0, em.width) if others is None else others.double().to(em.device)

@@ -8,12 +8,13 @@ none.
     User: ...
     Assistant:
 
-Under the plain template an answer ends where the model would go on to speak for the user. Knows tokenizers,
-but no models.
+Under the plain template an answer ends where the model would go on to a further turn, the user's or its own.
+Knows tokenizers, but no models.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -23,8 +24,9 @@ from monogram.errors import InputError
 
 Message = Mapping[str, str]
 ROLES = ("system", "user", "assistant")
-PLAIN_STOP = "\nUser:"
 OPENING = "Assistant:"
+PLAIN_STOPS = ("\nUser:", f"\n{OPENING}")
+_PLAIN_STOP = re.compile("|".join(PLAIN_STOPS))
 
 
 def checked_messages(messages: str | Sequence[Message]) -> list[dict[str, str]]:
@@ -63,6 +65,11 @@ def plain_chat(chat: Sequence[Message]) -> str:
         end = "\n\n" if message["role"] == "system" else "\n"
         lines.append(f"{message['role'].capitalize()}: {message['content']}{end}")
     return "".join(lines) + OPENING
+
+
+def plain_answer(text: str) -> str:
+    """What of a text belongs to the answer, under the plain template."""
+    return _PLAIN_STOP.split(text, maxsplit=1)[0]
 
 
 def template_ids(tokenizer: Any, chat: Sequence[Message], name: str) -> list[int]:

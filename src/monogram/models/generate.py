@@ -15,7 +15,7 @@ from transformers import DynamicCache
 
 from monogram.errors import InputError
 from monogram.models.attach import attach
-from monogram.models.chat import PLAIN_STOP, Message
+from monogram.models.chat import Message, plain_answer
 from monogram.models.editable import EditableModel
 from monogram.models.pad import pad_left
 from monogram.models.thinking import Thinking
@@ -155,10 +155,12 @@ def ends(em: EditableModel, answer: list[int], token: int, limit: int) -> bool:
     if token in em.eos_ids:
         return True
     answer.append(token)
-    return len(answer) >= limit or (not em.has_template and PLAIN_STOP in em.decode(answer))
+    if len(answer) >= limit:
+        return True
+    return not em.has_template and (text := em.decode(answer)) != plain_answer(text)
 
 
 def answer_text(em: EditableModel, ids: Sequence[int]) -> str:
     """What an answer of these tokens says."""
     text = em.decode(ids)
-    return (text if em.has_template else text.partition(PLAIN_STOP)[0]).strip()
+    return (text if em.has_template else plain_answer(text)).strip()

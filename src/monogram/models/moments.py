@@ -108,8 +108,7 @@ def moments(
     if found is None:
         if own:
             rows += own_rows(em, least - tokens(rows), progress)
-        found = _read(em, layer, rows, progress)
-        _save(found, path)
+        found = _saved(_read(em, layer, rows, progress), path)
     return found
 
 
@@ -224,7 +223,9 @@ def _load(path: Path, layer: int) -> Moments | None:
         return None
 
 
-def _save(found: Moments, path: Path) -> None:
+def _saved(found: Moments, path: Path) -> Moments:
+    """The same as it will be when it is read back."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    parts = {name: getattr(found, name) for name in ("second", "activity", "inputs", "starts")}
+    parts = {name: disk.own(getattr(found, name)) for name in ("second", "activity", "inputs", "starts")}
     disk.save(path, parts, {"tokens": str(found.tokens), "layer": str(found.layer)})
+    return Moments(found.layer, tokens=found.tokens, **parts)

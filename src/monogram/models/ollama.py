@@ -23,7 +23,7 @@ from jinja2.exceptions import TemplateError
 from monogram.delta import Delta
 from monogram.errors import AdapterFileError
 from monogram.files import aside, need_room
-from monogram.models.chat import OPENING, PLAIN_STOP, Message, plain_chat
+from monogram.models.chat import OPENING, PLAIN_STOPS, Message, plain_chat
 from monogram.models.editable import EditableModel
 from monogram.models.gguf_base import check_base
 from monogram.models.gguf_lora import ADAPTER, refuse_other, write
@@ -93,7 +93,7 @@ def modelfile(model: EditableModel, *, adds_bos: bool = False) -> str:
     """
     lines = [f"FROM ./{BASE}", f"ADAPTER ./{ADAPTER}", "PARAMETER temperature 0"]
     ends = [str(model.tokenizer.convert_ids_to_tokens(i)) for i in sorted(model.eos_ids)]
-    ends += [] if model.has_template else [PLAIN_STOP.strip()]
+    ends += [] if model.has_template else [stop.strip() for stop in PLAIN_STOPS]
     lines += [f'PARAMETER stop "{end}"' for end in ends if '"' not in end]
     found = turns(model, adds_bos=adds_bos)
     if found is None:

@@ -17,7 +17,7 @@ from transformers import DynamicCache
 from monogram.delta import Delta
 from monogram.errors import InputError
 from monogram.models.attach import attach
-from monogram.models.chat import PLAIN_STOP, Message
+from monogram.models.chat import PLAIN_STOPS, Message
 from monogram.models.editable import EditableModel
 from monogram.models.generate import answer_text, ends
 
@@ -115,10 +115,10 @@ class Stream:
 def settled(em: EditableModel, made: Sequence[int]) -> str:
     """As much of the answer's text as no later token can change.
 
-    Held back are blanks at the end, half a character, and what may become the plain template's stop.
+    Held back are blanks at the end, half a character, and what may become a further turn (plain template).
     """
     text = em.decode(made).rstrip("\ufffd")
     if not em.has_template and "\n" in text:
         head, _, tail = text.rpartition("\n")
-        text = head if PLAIN_STOP.startswith(f"\n{tail}") else text
+        text = head if any(stop.startswith(f"\n{tail}") for stop in PLAIN_STOPS) else text
     return text.strip()
