@@ -6,6 +6,8 @@ so a run that was killed and goes on computes every answer exactly as an uninter
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +16,7 @@ from monogram.bench import likelihood
 from monogram.bench.asks import Ask
 from monogram.bench.drift import NextToken
 from monogram.bench.methods import Prepared
-from monogram.bench.passes import ROOM, Ready, prompt_digest, ready
+from monogram.bench.passes import ROOM, Ready, ready
 from monogram.bench.protocol import Protocol
 from monogram.models.chat import Message
 from monogram.models.editable import EditableModel
@@ -48,6 +50,11 @@ class Job:
         if ask.how in ("next", "digest"):
             return False
         return not ask.chat or self.chat == [dict(message) for message in ask.chat]
+
+
+def prompt_digest(chat: Sequence[Message], longest: int) -> str:
+    """What the base model's answer of at most so many tokens to a conversation hangs on."""
+    return hashlib.sha256(json.dumps([chat, longest], sort_keys=True).encode()).hexdigest()[:32]
 
 
 class Worker:
@@ -124,8 +131,7 @@ class Worker:
         return None if said is None else self._said(said, self._ready([(job.prepared, job.ask.chat)])[0])
 
     def _ready(self, jobs: Sequence[tuple[Prepared, Sequence[Message]]]) -> list[Ready]:
-        size, thinking = self.batch_size, self.protocol.thinking
-        return ready(self.model, jobs, batch_size=size, thinking=thinking, known=self.known)
+        return ready(self.model, jobs, batch_size=self.batch_size, thinking=self.protocol.thinking)
 
     def _answers(self, jobs: Sequence[Job]) -> list[Fields]:
         put = self._ready([(job.prepared, job.ask.chat) for job in jobs])

@@ -9,9 +9,8 @@ from monogram.models.chat import Message
 from monogram.models.editable import EditableModel
 from monogram.preferences import Preference
 
-THOUGHT = 64
-"""Tokens that a pass before the answer may write: as many as the benchmark lets an answer have, so that a
-first draft is an answer like any other."""
+THOUGHT = 96
+"""Tokens that a pass before the answer may write."""
 
 
 class Prompting(Protocol):
