@@ -38,8 +38,12 @@ def test_what_was_begun_and_what_was_read_change_nothing(kind: str, begun: list[
     told = going_on(em, whole, 5, may_end=may_end)
     with torch.no_grad():
         read = read_prefix(em.model, [row[:-1] for row in ROWS])
-    for _ in range(2):  # what was read stays as it is
+    before = [(layer.keys.clone(), layer.values.clone()) for layer in read.layers]
+    for _ in range(2):  # what was read is as it was
         assert going_on(em, ROWS, 5, may_end=may_end, begun=begun, read=read) == told
+        for layer, (keys, values) in zip(read.layers, before, strict=True):
+            assert torch.equal(layer.keys, keys)
+            assert torch.equal(layer.values, values)
     assert going_on(em, ROWS, 5, may_end=may_end, begun=begun) == told
 
 

@@ -67,18 +67,22 @@ def fit(
     groups = [*negatives, *([] if text is None else [text])]
     downs = [(n.double(), weight) for n, weight in groups if len(n)]
     x = torch.cat([*ups, *(n for n, _ in downs)])
-    sigma = x.std(0, correction=0).clamp(min=1e-6 * float(x.abs().mean()))
-    z = torch.cat([x / sigma, (x @ c)[:, None]], 1)  # (n, d + 1)
     total = sum(weight for _, weight in downs)
     weights = torch.cat(
         [x.new_full((len(p),), 1 / len(ups) / len(p)) for p in ups]
         + [x.new_full((len(n),), weight / total / len(n)) for n, weight in downs]
     )
     count = sum(len(p) for p in ups)
+    del ups, downs, groups  # x holds them all, and is large
     besides = x.new_zeros(x.shape[1]) if fall is None else fall
-    wanted = torch.cat([z.new_ones(count), z.new_full((len(z) - count,), -margin)])
+    wanted = torch.cat([x.new_ones(count), x.new_full((len(x) - count,), -margin)])
     counted = len(x) - (0 if text is None else len(text[0]))
     wanted[:counted] -= x[:counted] @ besides
+    sigma = x.std(0, correction=0).clamp(min=1e-6 * float(x.norm(p=1)) / x.numel())
+    z = x.new_empty(len(x), x.shape[1] + 1)
+    torch.div(x, sigma, out=z[:, :-1])
+    z[:, -1] = x @ c
+    del x
     begin = None if start is None else torch.cat([(start - besides) * sigma, start.new_zeros(1)])
     theta = _newton(z, weights, wanted, count, 1 / strength, begin)
     return theta[:-1] / sigma + theta[-1] * c + besides
@@ -101,9 +105,7 @@ def _newton(
     now = loss(theta)
     for _ in range(STEPS):
         active = is_positive | (z @ theta > wanted)
-        rows, scale = z[active], weights[active]
-        hessian = 2 * (rows.T * scale) @ rows + penalty.diag()
-        step = torch.linalg.solve(hessian, 2 * (rows.T * scale) @ wanted[active]) - theta
+        step = _lowest(z[active], weights[active], wanted[active], penalty) - theta
         length = 1.0
         while length > 1e-4 and loss(theta + length * step) > now:
             length /= 2
@@ -114,3 +116,11 @@ def _newton(
         if before - now <= 1e-12 * before:
             break
     return theta
+
+
+def _lowest(rows: Tensor, weights: Tensor, wanted: Tensor, penalty: Tensor) -> Tensor:
+    """Where the loss of these rows alone is least."""
+    weighted = rows.T * weights
+    weighted *= 2
+    found: Tensor = torch.linalg.solve(weighted @ rows + penalty.diag(), weighted @ wanted)
+    return found

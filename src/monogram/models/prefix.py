@@ -52,6 +52,8 @@ def read_prefix(hf: Any, rows: Sequence[Sequence[int]]) -> DynamicCache:
         every = [layer, *others]
         layer.keys = torch.cat([_widened(one.keys, width) for one in every])[places]
         layer.values = torch.cat([_widened(one.values, width) for one in every])[places]
+        for one in others:
+            one.keys = one.values = None  # as soon as it stands in the whole, for all are large
     return cache
 
 
