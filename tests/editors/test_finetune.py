@@ -18,9 +18,10 @@ from tests.editors.clusters import cluster
 
 KINDS = ("llama", "qwen3", "gemma3_text", "olmo2", "gpt2", "gptj")
 SETTINGS: dict[str, Any] = {"layer": 1, "steps": 3, "asks": 2}
-ROUNDING = 1e-8
-"""Of steps of 5e-4. Adam's step is a gradient over its own size: where that is next to nothing, rounding
-counts, and processors round sums in different orders (4e-9 on one of AMD's)."""
+ROUNDING = {"gptj": 1e-8}
+"""Of steps of 5e-4; 1e-10 of other kinds. GPT-J's attention is float32 in a float64 model, too, and Adam's
+step is a gradient over its own size: rounding counts where that is next to nothing (4e-9 on one processor).
+"""
 
 
 def trained_plainly(em: EditableModel, *, bound: float | None, at_once: bool) -> Tensor:
@@ -57,7 +58,9 @@ def test_its_steps_are_plain_training_steps_on_the_whole_model(kind: str) -> Non
     em = tiny.editable(kind)
     delta = FineTuneMasked(**SETTINGS).edit(em, [cluster()]).delta
     (factor,) = delta.factors.values()
-    assert float((factor.dense() - trained_plainly(em, bound=None, at_once=False)).abs().max()) < ROUNDING
+    assert float(
+        (factor.dense() - trained_plainly(em, bound=None, at_once=False)).abs().max()
+    ) < ROUNDING.get(kind, 1e-10)
     assert float(factor.dense().abs().max()) > 1e-3
 
 

@@ -6,10 +6,8 @@ so a run that was killed and goes on computes every answer exactly as an uninter
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from monogram.bench import likelihood
@@ -52,11 +50,6 @@ class Job:
         return not ask.chat or self.chat == [dict(message) for message in ask.chat]
 
 
-def prompt_digest(chat: Sequence[Message], longest: int) -> str:
-    """What the base model's answer of at most so many tokens to a conversation hangs on."""
-    return hashlib.sha256(json.dumps([chat, longest], sort_keys=True).encode()).hexdigest()[:32]
-
-
 class Worker:
     """Does asks on a model.
 
@@ -66,7 +59,7 @@ class Worker:
         batch_size: answers that are written together.
 
     Attributes:
-        known: what the base model answered to methods before, by `prompt_digest`: it is not asked again.
+        known: what the base model answered to methods before, by `given`: it is not asked again.
     """
 
     def __init__(self, model: EditableModel, protocol: Protocol, batch_size: int = 48) -> None:
@@ -86,10 +79,8 @@ class Worker:
         writing = []
         for place, job in enumerate(jobs):
             if job.ask.how == "answer" and job.prepared.respond is None:
-                if why := self._too_long(job):
-                    fields: Fields | None = {"why": why}
-                else:
-                    fields = self._known(job)
+                why = self._too_long(job)
+                fields = {"why": why} if why else self._known(job)
                 if fields is None:
                     writing.append(place)
                 elif not done(place):
@@ -127,27 +118,30 @@ class Worker:
         """The answer to the same prompt, where the base model has given it."""
         if job.prepared.delta is not None or job.prepared.passes > 1:
             return None
-        said = self.known.get(prompt_digest(job.chat, self.protocol.limit(self.model, job.ask)))
+        said = self.known.get(self._prompt(job, job.chat))
         return None if said is None else self._said(said, self._ready([(job.prepared, job.ask.chat)])[0])
+
+    def _prompt(self, job: Job, chat: Sequence[Message]) -> str:
+        """What the base model's answer hangs on, where the job puts its question like this."""
+        return self.given(replace(job.ask, chat=tuple(chat)))
 
     def _ready(self, jobs: Sequence[tuple[Prepared, Sequence[Message]]]) -> list[Ready]:
         return ready(self.model, jobs, batch_size=self.batch_size, thinking=self.protocol.thinking)
 
     def _answers(self, jobs: Sequence[Job]) -> list[Fields]:
         put = self._ready([(job.prepared, job.ask.chat) for job in jobs])
-        limits = [self.protocol.limit(self.model, job.ask) for job in jobs]
         answers = generate(
             self.model,
             [now.chat for now in put],
             deltas=[job.prepared.delta for job in jobs],
-            max_new_tokens=limits,
+            max_new_tokens=[self.protocol.limit(self.model, job.ask) for job in jobs],
             thinking=self.protocol.thinking,
             batch_size=self.batch_size,
         )
         rows = [self._said(answer, now) for answer, now in zip(answers, put, strict=True)]
-        for job, row, now, limit in zip(jobs, rows, put, limits, strict=True):
+        for job, row, now in zip(jobs, rows, put, strict=True):
             if job.prepared.delta is None:
-                row["prompt"] = prompt_digest(now.chat, limit)
+                row["prompt"] = self._prompt(job, now.chat)
         return rows
 
     def _said(self, answer: str, put: Ready) -> Fields:
