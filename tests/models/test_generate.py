@@ -7,9 +7,10 @@ import torch
 
 from monogram.delta import Delta
 from monogram.errors import InputError
+from monogram.models import prefix
 from monogram.models.attach import attach
 from monogram.models.editable import EditableModel
-from monogram.models.generate import generate
+from monogram.models.generate import _pads, generate
 from tests import tiny
 from tests.models.test_attach import delta_for
 
@@ -85,6 +86,27 @@ def test_one_delta_serves_all_prompts() -> None:
     one = generate(em, PROMPTS, deltas=delta, max_new_tokens=8)
     assert one == generate(em, PROMPTS, deltas=[delta] * len(PROMPTS), max_new_tokens=8)
     assert one != generate(em, PROMPTS, max_new_tokens=8)
+
+
+@pytest.mark.parametrize(("kind", "dtype"), MIXED, ids=str)
+def test_what_rows_under_one_delta_begin_with_is_read_once_and_said_the_same(
+    kind: str, dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    em = tiny.editable(kind, dtype=dtype)
+    delta, tokens = delta_for(em, 1), list[int]()
+    start = "I have told you about my week before, and about all the weeks that came before that one. "
+    prompts = [*(start + prompt for prompt in PROMPTS), *PROMPTS[:2]]
+    extend = prefix._extend
+
+    def watched(hf: Any, cache: Any, ids: torch.Tensor) -> None:
+        tokens.append(ids.numel())
+        extend(hf, cache, ids)
+
+    monkeypatch.setattr(prefix, "_extend", watched)
+    answers = generate(em, prompts, deltas=delta, max_new_tokens=12)
+    assert answers == [em.decode(naive(em, prompt, delta, 12)).strip() for prompt in prompts]
+    few = sum(tokens) < 0.6 * sum(len(em.chat_ids(prompt)) for prompt in prompts)
+    assert few == _pads(em)  # of one length are few
 
 
 def test_batches_of_any_size_answer_the_same_and_tell_when_each_is_done() -> None:

@@ -61,6 +61,17 @@ def test_a_start_that_all_prompts_share_runs_once(shapes: list[tuple[int, ...]])
     assert shapes == [(2, 28)], "too little is saved for a pass of its own"
 
 
+def test_a_start_that_some_prompts_share_runs_once_for_these(shapes: list[tuple[int, ...]]) -> None:
+    one, other = rows([8, 8, 12], start=START), rows([9, 11], seed=1, start=tuple(rows([70], seed=6)[0]))
+    mixed = [one[0], other[0], *rows([20], seed=2), one[1], other[1], one[2]]
+    with torch.no_grad():
+        whole = read_prefix(tiny.model(), mixed)
+        assert shapes == [(1, 40), (3, 12), (1, 70), (2, 11), (1, 20)]
+        for b, row in enumerate(mixed):  # in the order given
+            alone = read_prefix(tiny.model(), [row]).layers[-1]
+            torch.testing.assert_close(whole.layers[-1].keys[b, :, -len(row) :], alone.keys[0])
+
+
 def test_a_long_prompt_pads_no_short_one(shapes: list[tuple[int, ...]]) -> None:
     with torch.no_grad():
         read_prefix(tiny.model(), rows([10, 60, 14, 9]))
@@ -69,6 +80,8 @@ def test_a_long_prompt_pads_no_short_one(shapes: list[tuple[int, ...]]) -> None:
 
 def test_without_a_token_nothing_is_read() -> None:
     assert read_prefix(tiny.model(), [[], []]).get_seq_length() == 0
+    with torch.no_grad():
+        assert read_prefix(tiny.model(), [*rows([8, 8, 12], start=START), []]).get_seq_length() == 52
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -1,8 +1,8 @@
 """Batched chat generation: greedy, natural stop, one person per row.
 
 Prompts are sorted by length into batches, padded on the left; a row that has ended leaves its batch, with its
-share of the key-value cache and its delta, so that the others go on faster. Answers come back in the order
-asked.
+share of the key-value cache and its delta, so that the others go on faster. What rows under one delta begin
+with alike is read once. Answers come back in the order asked.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from monogram.models.attach import attach
 from monogram.models.chat import Message, plain_answer
 from monogram.models.editable import EditableModel
 from monogram.models.pad import pad_left
+from monogram.models.prefix import read_prefix
 from monogram.models.thinking import Thinking
 from monogram.patch import Attachable
 
@@ -119,14 +120,15 @@ def _run(
         return longest if em.context is None else min(longest, em.context - len(rows[b]))
 
     positions = (mask.cumsum(-1) - 1).clamp(min=0)
-    cache = DynamicCache(config=em.model.config)
     takes = inspect.signature(em.model.forward).parameters
     made: list[list[int]] = [[] for _ in rows]
     alive = list(range(len(rows)))
-    one = (
-        owners[0] if all(owner is owners[0] for owner in owners) else None
-    )  # the same on all rows: one product
-    with attach(em, one if one is not None else owners) as attached:
+    same = all(owner is owners[0] for owner in owners)
+    with attach(em, owners[0] if same and owners[0] is not None else owners) as attached:  # one product
+        if same:
+            cache, ids, positions = _read(em, rows), ids[:, -1:], positions[:, -1:]
+        else:
+            cache = DynamicCache(config=em.model.config)
         while alive:
             inputs = {"attention_mask": mask, "position_ids": positions, "logits_to_keep": 1}
             inputs = {key: value for key, value in inputs.items() if key in takes}
@@ -148,6 +150,12 @@ def _run(
                 alive = [alive[b] for b in keep]
             mask = torch.cat([mask, mask.new_ones(len(alive), 1)], dim=1)
             positions = positions[:, -1:] + 1
+
+
+def _read(em: EditableModel, rows: Sequence[Sequence[int]]) -> DynamicCache:
+    """All but the last tokens of the rows."""
+    with torch.no_grad():
+        return read_prefix(em.model, [row[:-1] for row in rows])
 
 
 def ends(em: EditableModel, answer: list[int], token: int, limit: int) -> bool:

@@ -1,7 +1,7 @@
 """Keys and values of prompts, read once: what comes before the place where an edit acts.
 
-Tokens that all prompts begin with (a default system prompt) run once for all. The rest runs in groups of
-prompts of like length, so that one long conversation pads nobody else's.
+Tokens that many prompts begin with (a default system prompt, examples) run once for all of these. The rest
+runs in groups of prompts of like length, so that one long conversation pads nobody else's.
 
 No row of any attention mask is ever empty: short rows are padded on the right while they run, where causality
 alone keeps padding out of sight, and their keys are moved flush right afterwards. (An empty row is NaN under
@@ -25,6 +25,8 @@ from monogram.models.pad import pad_right
 
 WORTH_SHARING = 64
 """Tokens that a common start must save before it gets a pass of its own."""
+HEAD = 16
+"""Rows that begin with the same so many tokens may share a start."""
 ALIKE, SLACK = 1.25, 8
 """Rows run together while the longest has at most so many times the tokens of the shortest plus so many."""
 
@@ -40,14 +42,18 @@ def read_prefix(hf: Any, rows: Sequence[Sequence[int]]) -> DynamicCache:
         A cache of B rows, as wide as the longest; what stands left of a shorter one is not its own.
     """
     device = next(hf.parameters()).device
-    common = common_start(rows)
-    start = DynamicCache()  # made without the model's config, it forgets nothing
-    if common:
-        _extend(hf, start, torch.tensor([list(rows[0][:common])], device=device))
     width = max(map(len, rows), default=0)
-    groups = alike([len(row) - common for row in rows])
-    parts = [_read(hf, copied(start, len(group)), [rows[b][common:] for b in group]) for group in groups]
-    cache, places = parts[0], torch.tensor([b for group in groups for b in group]).argsort().to(device)
+    parts, order = list[DynamicCache](), list[int]()
+    for family in _families(rows):
+        common = common_start([rows[b] for b in family])
+        start = DynamicCache()  # made without the model's config, it forgets nothing
+        if common:
+            _extend(hf, start, torch.tensor([list(rows[family[0]][:common])], device=device))
+        for group in alike([len(rows[b]) - common for b in family]):
+            members = [family[place] for place in group]
+            parts.append(_read(hf, copied(start, len(members)), [rows[b][common:] for b in members]))
+            order += members
+    cache, places = parts[0], torch.tensor(order).argsort().to(device)
     for layer, *others in zip(*(cast(list[DynamicLayer], part.layers) for part in parts), strict=True):
         every = [layer, *others]
         layer.keys = torch.cat([_widened(one.keys, width) for one in every])[places]
@@ -55,6 +61,18 @@ def read_prefix(hf: Any, rows: Sequence[Sequence[int]]) -> DynamicCache:
         for one in others:
             one.keys = one.values = None  # as soon as it stands in the whole, for all are large
     return cache
+
+
+def _families(rows: Sequence[Sequence[int]]) -> list[list[int]]:
+    """Indices of rows with a start in common that is worth a pass of its own; the last family is the rest."""
+    heads: dict[tuple[int, ...], list[int]] = {}
+    for b, row in enumerate(rows):
+        heads.setdefault(tuple(row[:HEAD]), []).append(b)
+    worth = [family for family in heads.values() if common_start([rows[b] for b in family])]
+    left = sorted(set(range(len(rows))).difference(*worth))
+    if not all(rows[b] for b in left):
+        return [list(range(len(rows)))]  # rows without a token can't run alone
+    return [*worth, left] if left else worth
 
 
 def _read(hf: Any, cache: DynamicCache, rows: Sequence[Sequence[int]]) -> DynamicCache:
