@@ -32,7 +32,8 @@ OTHER = [{"role": "user", "content": "And then, what comes after that?"}]
 
 @pytest.fixture(autouse=True)
 def short(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(room, "THOUGHT", THOUGHT)
+    for module in (room, work):
+        monkeypatch.setattr(module, "THOUGHT", THOUGHT)
 
 
 @pytest.fixture(scope="module")
@@ -119,6 +120,43 @@ def test_a_prompt_that_was_answered_is_not_answered_again(
     assert len(dict(longer.do(jobs[:1], lambda _: False))[0]["answer"]) > len(rows[0]["answer"])
 
 
+@pytest.fixture
+def written(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """What passes before the answer are given."""
+    chats: list[Any] = []
+
+    def counted(model: EditableModel, asked: list[Any], **more: Any) -> list[str]:
+        chats.extend(asked)
+        return generate(model, asked, **more)
+
+    monkeypatch.setattr(room, "generate", counted)
+    return chats
+
+
+def test_a_draft_that_was_an_answer_is_not_written_again(em: EditableModel, written: list[Any]) -> None:
+    reminder, critic = (Prompted(baseline(n)).prepare([fact(item())]) for n in ("reminder", "self-critic"))
+    ask = Ask("direct", said("What now?"))
+    for longest in (THOUGHT, THOUGHT + 1):  # as much as a pass may write, and more
+        worker = Worker(em, Protocol(longest=longest))
+        anew = dict(worker.do([Job(ask, critic)], lambda _: False))[0]
+        row = dict(worker.do([Job(ask, reminder)], lambda _: False))[0]
+        worker.known = {row["prompt"]: row["answer"]}
+        del written[:]
+        assert dict(worker.do([Job(ask, critic)], lambda _: False))[0] == anew
+        assert len(written) == (1 if longest == THOUGHT else 2)
+
+
+def test_passes_are_taken_once_for_answer_and_next_token(em: EditableModel, written: list[Any]) -> None:
+    critic = Prompted(baseline("self-critic")).prepare([fact(item())])
+    chats = tuple(said(text) for text in ("What now?", "Name a river.", "2 + 2?"))
+    asks = [Ask("next", how="next", chats=chats, few=(2, 0)), *(Ask("unrelated", chat) for chat in chats[:2])]
+    jobs = [Job(ask, critic) for ask in asks]
+    whole = dict(Worker(em, Protocol(longest=5)).do(jobs, lambda _: False))
+    assert len(written) == 2 * 3
+    rest = dict(Worker(em, Protocol(longest=5)).do(jobs, lambda place: place > 0))  # it was stopped before
+    assert rest == {0: whole[0]}  # to the bit
+
+
 def test_a_method_that_writes_first_has_its_next_token_read_at_a_few_prompts(em: EditableModel) -> None:
     worker = Worker(em, Protocol(longest=5), batch_size=2)
     chats = tuple(said(text) for text in ("What now?", "Name a river.", "2 + 2?"))
@@ -139,11 +177,11 @@ def test_somebody_of_whom_nothing_is_known_is_asked_once(em: EditableModel) -> N
 
 
 def test_a_conversation_that_a_later_pass_would_make_too_long_is_not_begun() -> None:
-    small = tiny.editable(max_position_embeddings=400)
+    small = tiny.editable(max_position_embeddings=300)
     prepared = Prompted(baseline("self-critic")).prepare([fact(item())])
     job = Job(Ask("direct", said("What now?")), prepared)
     ((_, row),) = Worker(small, Protocol(longest=3)).do([job], lambda _: False)
-    assert "the model takes 400 with the answer" in row["why"]
+    assert "the model takes 300 with the answer" in row["why"]
 
 
 def test_what_cannot_be_had_fails_when_it_is_made_ready() -> None:

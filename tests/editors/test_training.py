@@ -9,13 +9,14 @@ from torch import Tensor
 
 from monogram.delta import Delta
 from monogram.editors.base import Editor
-from monogram.editors.finetune import FineTune, FineTuneMasked
+from monogram.editors.finetune import FineTune, FineTuneMasked, full_rank
 from monogram.editors.lessons import Lesson, Still
 from monogram.editors.lines import Lines
 from monogram.editors.lora import AdaLora, Lora
 from monogram.editors.lora_neuron import LoraNeuron
 from monogram.editors.training import AGAIN, Pace, train
 from monogram.errors import EditRefusedError, InputError
+from monogram.models import prefix
 from monogram.models.attach import attach
 from monogram.models.editable import EditableModel
 from tests import tiny
@@ -23,6 +24,8 @@ from tests.editors.clusters import cluster
 from tests.models.test_attach import delta_for
 
 LINES = Lines([[5, 6, 7], [8, 9, 10, 11, 12]], [[20, 21, 22], [23]], [[0.5, 0.3, 0.2], [1.25]])
+START = list(range(30, 100))
+ALIKE = Lines([START + prompt for prompt in LINES.prompts], LINES.answers, LINES.weights)
 CHATS = [[{"role": "user", "content": text}] for text in ("Hi", "What is rain?")]
 SMALL: dict[type[Any], dict[str, Any]] = {
     FineTune: {"layer": 1, "steps": 2, "asks": 2},
@@ -39,18 +42,43 @@ def logs(em: EditableModel, row: Sequence[int]) -> Tensor:
     return em.model(torch.tensor([list(row)])).logits[0].log_softmax(-1)
 
 
+@pytest.mark.parametrize("lines", [LINES, ALIKE], ids=["apart", "alike"])
 @pytest.mark.parametrize("kind", ["llama", "gemma2", "gpt2", "gpt_neox", "cohere"])
-def test_a_lessons_loss_is_the_plain_sum_over_the_answers_tokens_and_no_others(kind: str) -> None:
+def test_a_lessons_loss_is_the_plain_sum_over_the_answers_tokens_and_no_others(
+    kind: str, lines: Lines
+) -> None:
     em = tiny.editable(kind)
     plain = 0.0
-    for prompt, answer, weights in zip(LINES.prompts, LINES.answers, LINES.weights, strict=True):
+    for prompt, answer, weights in zip(lines.prompts, lines.answers, lines.weights, strict=True):
         said = logs(em, prompt + answer)
         for t, (token, weight) in enumerate(zip(answer, weights, strict=True)):
             plain -= weight * float(said[len(prompt) - 1 + t, token])
     for layer in (0, 1, 2):  # whatever lies below a layer is read once, and says the same
-        lesson = Lesson(em, LINES, layer=layer)
+        lesson = Lesson(em, lines, layer=layer)
         assert float(lesson.loss([0, 1])) == pytest.approx(plain / 2, abs=1e-10)
         assert float(lesson.loss([1, 0])) == pytest.approx(plain / 2, abs=1e-10)
+
+
+@pytest.mark.parametrize("kind", ["llama", "gemma2", "gpt2"])
+@pytest.mark.parametrize("layer", [0, 1])
+def test_what_rows_begin_with_runs_once_and_is_learned_from_as_in_each_row(
+    kind: str, layer: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    em = tiny.editable(kind)
+    change = torch.randn(em.width, em.inner, generator=torch.Generator().manual_seed(3), dtype=em.dtype) / 50
+    change.requires_grad_()
+    name, found, ran = em.names(layer)["down"], list[Tensor](), list[tuple[int, ...]]()
+    for least in (prefix.WORTH_SHARING, 1000):
+        monkeypatch.setattr(prefix, "WORTH_SHARING", least)
+        lesson = Lesson(em, ALIKE, layer=layer)
+        lesson.loss([0, 1])  # what is read once is read
+        see = em.module(name).register_forward_pre_hook(lambda _m, args: ran.append(tuple(args[0].shape[:2])))
+        with attach(em, Delta({name: full_rank(change)})):
+            found += torch.autograd.grad(lesson.loss([0, 1]), change)
+        see.remove()
+    assert ran == [(1, 70), (2, 5), (2, 75)]
+    bound = 1e-14 if kind == "gpt2" else 1e-7  # the others' norms compute in float32
+    assert float((found[0] - found[1]).norm()) < bound * float(found[1].norm())
 
 
 def test_at_once_all_tokens_are_asked_of_the_prompts_last() -> None:

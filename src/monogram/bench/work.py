@@ -14,11 +14,12 @@ from monogram.bench import likelihood
 from monogram.bench.asks import Ask
 from monogram.bench.drift import NextToken
 from monogram.bench.methods import Prepared
-from monogram.bench.passes import ROOM, Ready, ready
+from monogram.bench.passes import ROOM, Asked, Ready, Take, Taken, ready
 from monogram.bench.protocol import Protocol
 from monogram.models.chat import Message
 from monogram.models.editable import EditableModel
 from monogram.models.generate import generate
+from monogram.prompting.base import THOUGHT
 
 HEAD = 12
 """Tokens of an answer's start that are kept, to see whether it changed."""
@@ -33,6 +34,11 @@ class Job:
 
     ask: Ask
     prepared: Prepared
+
+    @property
+    def asked(self) -> Asked:
+        """The conversation as the user has it."""
+        return self.prepared, self.ask.chat
 
     @property
     def chat(self) -> list[dict[str, str]]:
@@ -67,7 +73,7 @@ class Worker:
         self.protocol = protocol
         self.batch_size = batch_size
         self.known: Mapping[str, str] = {}
-        self._next = NextToken(model)
+        self._ahead = NextToken(model)
 
     def given(self, ask: Ask) -> str:
         """What the base model's result hangs on."""
@@ -76,7 +82,7 @@ class Worker:
 
     def do(self, jobs: Sequence[Job], done: Callable[[int], bool]) -> Iterator[tuple[int, Fields]]:
         """(place of the job, what its row says), in no order; now and then of one that was done."""
-        writing = []
+        writing, after = list[int](), list[int]()
         for place, job in enumerate(jobs):
             if job.ask.how == "answer" and job.prepared.respond is None:
                 why = self._too_long(job)
@@ -85,11 +91,19 @@ class Worker:
                     writing.append(place)
                 elif not done(place):
                     yield place, fields
+            elif job.ask.how == "next" and job.prepared.passes > 1:
+                after.append(place)
             elif not done(place):
                 yield place, self._one(job)
-        for batch in self._batches(jobs, writing):
+        batches = list(self._batches(jobs, writing))
+        taken = Taken([[jobs[place].asked for place in batch] for batch in batches], self._ready)
+        for number, batch in enumerate(batches):
             if not all(map(done, batch)):
-                yield from zip(batch, self._answers([jobs[place] for place in batch]), strict=True)
+                rows = self._answers([jobs[place] for place in batch], taken.of(number))
+                yield from zip(batch, rows, strict=True)
+        for place in after:
+            if not done(place):
+                yield place, self._next(jobs[place], taken.each)
 
     def gates(self, jobs: Sequence[Job]) -> list[float | None]:
         """How far what was made ready fires where the answer to each job starts; None where nothing tells.
@@ -106,30 +120,48 @@ class Worker:
         return found
 
     def _batches(self, jobs: Sequence[Job], places: Sequence[int]) -> Iterator[list[int]]:
-        """Places of jobs whose answers are written together: alike in length, and not too many tokens."""
+        """Places of jobs whose answers are written together: under one delta, for what these begin with alike
+        is read once; alike in length, and not too many tokens.
+        """
         lengths = {place: self._length(jobs[place]) for place in places}
-        left = sorted(places, key=lambda place: lengths[place], reverse=True)
-        while left:
-            size = max(1, min(self.batch_size, TOGETHER // lengths[left[0]]))
-            yield left[:size]
-            left = left[size:]
+        groups: dict[int, list[int]] = {}
+        for place in sorted(places, key=lambda place: lengths[place], reverse=True):
+            groups.setdefault(id(jobs[place].prepared.delta), []).append(place)
+        for left in groups.values():
+            while left:
+                size = max(1, min(self.batch_size, TOGETHER // lengths[left[0]]))
+                yield left[:size]
+                del left[:size]
 
     def _known(self, job: Job) -> Fields | None:
         """The answer to the same prompt, where the base model has given it."""
         if job.prepared.delta is not None or job.prepared.passes > 1:
             return None
         said = self.known.get(self._prompt(job, job.chat))
-        return None if said is None else self._said(said, self._ready([(job.prepared, job.ask.chat)])[0])
+        return None if said is None else self._said(said, self._ready([job.asked])[0])
 
     def _prompt(self, job: Job, chat: Sequence[Message]) -> str:
         """What the base model's answer hangs on, where the job puts its question like this."""
         return self.given(replace(job.ask, chat=tuple(chat)))
 
-    def _ready(self, jobs: Sequence[tuple[Prepared, Sequence[Message]]]) -> list[Ready]:
-        return ready(self.model, jobs, batch_size=self.batch_size, thinking=self.protocol.thinking)
+    def _ready(self, asked: Sequence[Asked]) -> list[Ready]:
+        return ready(
+            self.model,
+            asked,
+            batch_size=self.batch_size,
+            thinking=self.protocol.thinking,
+            known=self._written,
+        )
 
-    def _answers(self, jobs: Sequence[Job]) -> list[Fields]:
-        put = self._ready([(job.prepared, job.ask.chat) for job in jobs])
+    def _written(self, asked: Asked) -> str | None:
+        """What a pass writes, where that was an answer before: it may write as much."""
+        prepared, chat = asked
+        ask = Ask("pass", tuple(chat))
+        if prepared.delta is not None or self.protocol.limit(self.model, ask) != THOUGHT:
+            return None
+        return self.known.get(self.given(ask))
+
+    def _answers(self, jobs: Sequence[Job], put: Sequence[Ready]) -> list[Fields]:
         answers = generate(
             self.model,
             [now.chat for now in put],
@@ -157,23 +189,28 @@ class Worker:
         if ask.how == "digest":
             return {"digest": prepared.digest}
         if ask.how == "next":
-            few = ask.few if prepared.passes > 1 else ()
-            chats = [ask.chats[place] for place in few] or ask.chats
-            put = self._ready([(prepared, chat) for chat in chats])
-            found = self._next.measure(chats, prepared.delta, [now.chat for now in put])
-            return {"kl": [kl for kl, _ in found], "agrees": [same for _, same in found]}
+            return self._next(job, self._ready)
         if ask.how == "text":
             loss, tokens = likelihood.plain(self.model, ask.text, prepared.delta)
             return {"loss": loss, "tokens": tokens}
         if why := self._too_long(job):
             return {"why": why}
         if ask.how == "options":
-            prompt = self.model.chat_ids(self._ready([(prepared, ask.chat)])[0].chat)
+            prompt = self.model.chat_ids(self._ready([job.asked])[0].chat)
             weighed = likelihood.options(self.model, prompt, ask.options, prepared.delta)
             return {"loglik": [value for value, _ in weighed], "tokens": [count for _, count in weighed]}
         if prepared.respond is None:
             raise RuntimeError(f"an ask of kind {ask.how!r} has nobody to do it")
-        return self._said(prepared.respond(ask.chat), self._ready([(prepared, ask.chat)])[0])
+        return self._said(prepared.respond(ask.chat), self._ready([job.asked])[0])
+
+    def _next(self, job: Job, take: Take) -> Fields:
+        """The next token; at few of the conversations, where the method writes before it answers."""
+        prepared, ask = job.prepared, job.ask
+        few = ask.few if prepared.passes > 1 else ()
+        chats = [ask.chats[place] for place in few] or ask.chats
+        put = take([(prepared, chat) for chat in chats])
+        found = self._ahead.measure(chats, prepared.delta, [now.chat for now in put])
+        return {"kl": [kl for kl, _ in found], "agrees": [same for _, same in found]}
 
     def _length(self, job: Job) -> int:
         """Tokens of the longest conversation that the job may take, before its answer."""

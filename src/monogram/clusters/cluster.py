@@ -134,6 +134,11 @@ def words(text: str) -> list[str]:
     return re.findall(r"\w+", plain)
 
 
+def bare(text: str) -> str:
+    """Its words alone: the same of texts that differ in capitals and marks."""
+    return " ".join(words(text))
+
+
 def typed(text: str) -> str:
     """A text as one types it in a hurry: no capitals and few marks. Its `words` stay, so what leaves
     a question out of training leaves this form of it out, too.

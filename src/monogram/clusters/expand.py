@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
-from monogram.clusters.cluster import KINDS, Cluster, Kind, Phrasing, typed, words
+from monogram.clusters.cluster import KINDS, Cluster, Kind, Phrasing, bare, typed
 from monogram.clusters.concerns import concerns
 from monogram.clusters.corpus import histories, systems
 from monogram.clusters.made_up import MY, WORD, made_up
@@ -166,7 +166,7 @@ def _names(attribute: Attribute, given: str) -> tuple[str, ...]:
     distinct: dict[str, str] = {}
     for name in (given.strip().lower(), *attribute.all_names):
         if not (known and name.startswith(CLAUSE)):
-            distinct.setdefault(" ".join(words(name)), name)
+            distinct.setdefault(bare(name), name)
     return tuple(distinct.values())
 
 
@@ -214,7 +214,7 @@ def _also_typed(phrasings: Sequence[Phrasing]) -> Iterator[Phrasing]:
 
 
 def _distinct(phrasings: Sequence[Phrasing]) -> list[Phrasing]:
-    return list({" ".join(words(p.text)): p for p in reversed(phrasings)}.values())[::-1]
+    return list({bare(p.text): p for p in reversed(phrasings)}.values())[::-1]
 
 
 def _capital(text: str) -> str:

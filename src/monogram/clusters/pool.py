@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 
-from monogram.clusters.cluster import KINDS, Cluster, Kind, Phrasing, typed, words
+from monogram.clusters.cluster import KINDS, Cluster, Kind, Phrasing, bare, typed
 from monogram.clusters.concerns import concerns
 from monogram.clusters.corpus import exams, histories, systems, unrelated
 from monogram.clusters.table import Attribute, table
@@ -53,7 +53,7 @@ def apart(cluster: Cluster, other: Cluster) -> tuple[list[int], list[int]]:
     """Which of another preference's training phrasings must not fire for this one, where both are a person's:
     places of (asks, other phrasings). Those it shares may, and of near attributes whatever is no ask.
     """
-    own = {" ".join(words(phrasing.text)) for phrasing in cluster.train}
+    own = {bare(phrasing.text) for phrasing in cluster.train}
     mine, yours = (table().find(c.preference.attribute) for c in (cluster, other))
     near = yours is not None and (
         (mine is not None and _near(mine, yours)) or yours.name in concerns(cluster.preference)
@@ -61,7 +61,7 @@ def apart(cluster: Cluster, other: Cluster) -> tuple[list[int], list[int]]:
     asks: list[int] = []
     rest: list[int] = []
     for place, phrasing in enumerate(other.train):
-        if " ".join(words(phrasing.text)) not in own and not (near and phrasing.kind != "ask"):
+        if bare(phrasing.text) not in own and not (near and phrasing.kind != "ask"):
             (asks if phrasing.kind == "ask" else rest).append(place)
     return asks, rest
 

@@ -4,7 +4,8 @@ Lesson    prompts with the answers that shall be given: the loss of the answers'
 Still     prompts with the base model's own answers, which shall stay: the KL of their tokens
 
 Where nothing below a layer is trained, the layers below it run once for each row, and answer from a recording
-after that: the rivals of the flagship have its shortcut, too.
+after that; and what all rows begin with (a default system prompt) runs once for all of them in each step: the
+rivals of the flagship have its shortcuts, too.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
+from transformers import DynamicCache
 
 from monogram.editors.lines import Lines, opening
 from monogram.models.below import answered, recorded
@@ -23,6 +25,7 @@ from monogram.models.chat import Message
 from monogram.models.editable import EditableModel
 from monogram.models.generate import generate
 from monogram.models.pad import pad_right
+from monogram.models.prefix import common_start, copied, lightened, read_prefix
 from monogram.models.trace import replaced
 
 
@@ -127,46 +130,63 @@ class Said:
         self._last = [len(prompt) - 1 for prompt in prompts]
         self._lengths = [len(answer) for answer in answers]
         self._layers = cast(nn.ModuleList, em.module(em.layout.layers))
+        self._common = min(common_start(self._rows), min(self._last, default=0))  # nothing there is scored
         self._states: list[Tensor] = []
         self._beside: tuple[Any, ...] | None = None
+        self._base: DynamicCache | None = None
 
     def logs(self, chosen: Sequence[int]) -> Tensor:
         """Log-probabilities (B, T, V) where the tokens of the chosen answers (T at most) are said; float32 at
         least. What is beyond an answer's end counts nothing.
         """
-        em, inputs = self._em, self._inputs(chosen)
-        last = torch.tensor([self._last[i] for i in chosen], device=em.device)[:, None]
+        em = self._em
+        ids = self._ids([self._rows[i][self._common :] for i in chosen])
+        last = torch.tensor([self._last[i] - self._common for i in chosen], device=em.device)[:, None]
         step = torch.arange(max(self._lengths[i] for i in chosen), device=em.device) * self._each
-        places = (last + step).clamp(max=inputs["input_ids"].shape[1] - 1)  # (B, T)
+        places = (last + step).clamp(max=ids.shape[1] - 1)  # (B, T)
         which = torch.arange(len(chosen), device=em.device)[:, None]
-        below = self._below(chosen)
+        if self._layer and not self._states:
+            self._read()
+        start = copied(self._start(), len(chosen))
+        below = self._below([self._states[i][self._common :] for i in chosen] if self._layer else [])
         with below, replaced(em, _head(em), lambda states: states[which, places], side="input"):
-            found: Tensor = em.model(**inputs, use_cache=False).logits
+            found: Tensor = em.model(input_ids=ids, past_key_values=start, use_cache=True).logits
         return found.to(torch.promote_types(found.dtype, torch.float32)).log_softmax(-1)
 
-    def _inputs(self, chosen: Sequence[int]) -> dict[str, Tensor]:
-        ids, mask = pad_right([self._rows[i] for i in chosen], self._em.pad_id)
-        return {"input_ids": ids.to(self._em.device), "attention_mask": mask.to(self._em.device)}
+    def _start(self) -> DynamicCache:
+        """Keys and values of what all rows begin with, as what is trained makes them."""
+        cache = DynamicCache()  # made without the model's config, it forgets nothing
+        if self._common:
+            with self._below([self._states[0][: self._common]] if self._layer else []):
+                ids = self._ids([self._rows[0][: self._common]])
+                self._em.model.base_model(input_ids=ids, past_key_values=cache, use_cache=True)
+            if self._base is not None:
+                cache.layers[: self._layer] = self._base.layers[: self._layer]
+        return cache
 
-    def _below(self, chosen: Sequence[int]) -> AbstractContextManager[None]:
-        """The layers below answer from what was read, as they would for these rows."""
+    def _ids(self, rows: Sequence[Sequence[int]]) -> Tensor:
+        """Padded on the right, where causality alone keeps it out of sight."""
+        return pad_right(rows, self._em.pad_id)[0].to(self._em.device)
+
+    def _below(self, states: Sequence[Tensor]) -> AbstractContextManager[None]:
+        """The layers below hand up these states, a row each."""
         if not self._layer:
             return nullcontext()
-        if not self._states:
-            self._read()
-        states = pad_sequence([self._states[i] for i in chosen], batch_first=True)
-        told = states if self._beside is None else (states, *self._beside)
-        return answered(self._layers, self._layer, told)
+        told = pad_sequence(list(states), batch_first=True)
+        return answered(self._layers, self._layer, told if self._beside is None else (told, *self._beside))
 
     def _read(self) -> None:
         every = range(len(self._rows))
         for some in (every[start : start + self.BATCH] for start in range(0, len(every), self.BATCH)):
-            inputs = {**self._inputs(some), "use_cache": False}
+            inputs = {"input_ids": self._ids([self._rows[i] for i in some]), "use_cache": False}
             out = recorded(self._em.model, self._layers, self._layer, inputs)
             if isinstance(out, tuple):
                 out, *beside = out
                 self._beside = tuple(beside)
             self._states += [row[: len(self._rows[i])] for i, row in zip(some, out, strict=True)]
+        with torch.no_grad():
+            start = read_prefix(self._em.model, [self._rows[0][: self._common]])
+        self._base = lightened(start, self._layer)  # of the layers below, how long they are
 
 
 def _head(em: EditableModel) -> str:

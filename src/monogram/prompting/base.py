@@ -9,8 +9,8 @@ from monogram.models.chat import Message
 from monogram.models.editable import EditableModel
 from monogram.preferences import Preference
 
-THOUGHT = 96
-"""Tokens that a pass before the answer may write."""
+THOUGHT = 64
+"""Tokens that a pass before the answer may write: as many as an answer has in a benchmark."""
 
 
 class Prompting(Protocol):
