@@ -26,6 +26,7 @@ from tests.models.test_attach import delta_for
 LINES = Lines([[5, 6, 7], [8, 9, 10, 11, 12]], [[20, 21, 22], [23]], [[0.5, 0.3, 0.2], [1.25]])
 START = list(range(30, 100))
 ALIKE = Lines([START + prompt for prompt in LINES.prompts], LINES.answers, LINES.weights)
+UNLIKE = Lines([LINES.prompts[0], ALIKE.prompts[1]], LINES.answers, LINES.weights)
 CHATS = [[{"role": "user", "content": text}] for text in ("Hi", "What is rain?")]
 SMALL: dict[type[Any], dict[str, Any]] = {
     FineTune: {"layer": 1, "steps": 2, "asks": 2},
@@ -42,7 +43,7 @@ def logs(em: EditableModel, row: Sequence[int]) -> Tensor:
     return em.model(torch.tensor([list(row)])).logits[0].log_softmax(-1)
 
 
-@pytest.mark.parametrize("lines", [LINES, ALIKE], ids=["apart", "alike"])
+@pytest.mark.parametrize("lines", [LINES, ALIKE, UNLIKE], ids=["short", "alike", "unlike"])
 @pytest.mark.parametrize("kind", ["llama", "gemma2", "gpt2", "gpt_neox", "cohere"])
 def test_a_lessons_loss_is_the_plain_sum_over_the_answers_tokens_and_no_others(
     kind: str, lines: Lines
@@ -79,6 +80,14 @@ def test_what_rows_begin_with_runs_once_and_is_learned_from_as_in_each_row(
     assert ran == [(1, 70), (2, 5), (2, 75)]
     bound = 1e-14 if kind == "gpt2" else 1e-7  # the others' norms compute in float32
     assert float((found[0] - found[1]).norm()) < bound * float(found[1].norm())
+
+
+def test_a_long_row_pads_no_short_one() -> None:
+    em, ran = tiny.editable(), list[tuple[int, ...]]()
+    name = em.names(0)["down"]
+    em.module(name).register_forward_pre_hook(lambda _m, args: ran.append(tuple(args[0].shape[:2])))
+    Lesson(em, UNLIKE).loss([1, 0])
+    assert ran == [(1, 5), (1, 75)]
 
 
 def test_at_once_all_tokens_are_asked_of_the_prompts_last() -> None:

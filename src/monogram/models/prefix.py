@@ -44,7 +44,7 @@ def read_prefix(hf: Any, rows: Sequence[Sequence[int]]) -> DynamicCache:
     device = next(hf.parameters()).device
     width = max(map(len, rows), default=0)
     parts, order = list[DynamicCache](), list[int]()
-    for family in _families(rows):
+    for family in families(rows):
         common = common_start([rows[b] for b in family])
         start = DynamicCache()  # made without the model's config, it forgets nothing
         if common:
@@ -63,7 +63,7 @@ def read_prefix(hf: Any, rows: Sequence[Sequence[int]]) -> DynamicCache:
     return cache
 
 
-def _families(rows: Sequence[Sequence[int]]) -> list[list[int]]:
+def families(rows: Sequence[Sequence[int]]) -> list[list[int]]:
     """Indices of rows with a start in common that is worth a pass of its own; the last family is the rest."""
     heads: dict[tuple[int, ...], list[int]] = {}
     for b, row in enumerate(rows):
