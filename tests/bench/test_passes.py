@@ -10,11 +10,13 @@ from monogram.bench import passes as room
 from monogram.bench import work
 from monogram.bench.asks import Ask, said
 from monogram.bench.facts import fact
+from monogram.bench.meter import first_token, throughput
 from monogram.bench.methods import Prepared, Prompted
 from monogram.bench.passes import ready
 from monogram.bench.protocol import Protocol
 from monogram.bench.work import Job, Worker
 from monogram.errors import ModelFetchError
+from monogram.models import generate as writing
 from monogram.models.chat import Message
 from monogram.models.editable import EditableModel
 from monogram.models.generate import generate
@@ -182,6 +184,28 @@ def test_a_conversation_that_a_later_pass_would_make_too_long_is_not_begun() -> 
     job = Job(Ask("direct", said("What now?")), prepared)
     ((_, row),) = Worker(small, Protocol(longest=3)).do([job], lambda _: False)
     assert "the model takes 300 with the answer" in row["why"]
+
+
+def test_a_question_that_a_later_pass_says_once_more_has_its_room() -> None:
+    prepared = Prompted(baseline("chain-of-thought")).prepare([fact(item())])
+    ask = Ask("direct", said("What should I do now, and what after that? " * 4))
+    first = len(tiny.editable().chat_ids(prepared.wrap(ask.chat)))
+    small = tiny.editable(max_position_embeddings=first + room.ROOM + 50)
+    ((_, row),) = Worker(small, Protocol(longest=3)).do([Job(ask, prepared)], lambda _: False)
+    assert "with the answer" in row["why"]
+
+
+def test_people_in_a_batch_are_read_one_by_one(em: EditableModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    def shared(*_args: Any) -> None:
+        raise AssertionError("one reading stood for several people")
+
+    monkeypatch.setattr(writing, "_read", shared)
+    for prepared in (
+        Prepared(None, unchanged, 0.0),
+        Prompted(baseline("self-critic")).prepare([fact(item())]),
+    ):
+        assert throughput(em, prepared, 2) > 0
+        assert first_token(em, prepared) > 0  # one alone has its first token after one pass
 
 
 def test_what_cannot_be_had_fails_when_it_is_made_ready() -> None:

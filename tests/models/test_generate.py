@@ -106,7 +106,7 @@ def test_what_rows_under_one_delta_begin_with_is_read_once_and_said_the_same(
     answers = generate(em, prompts, deltas=delta, max_new_tokens=12)
     assert answers == [em.decode(naive(em, prompt, delta, 12)).strip() for prompt in prompts]
     few = sum(tokens) < 0.6 * sum(len(em.chat_ids(prompt)) for prompt in prompts)
-    assert few == _pads(em)  # of one length are few
+    assert few or not _pads(em)  # of one length are few
 
 
 def test_batches_of_any_size_answer_the_same_and_tell_when_each_is_done() -> None:

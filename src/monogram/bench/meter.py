@@ -11,7 +11,7 @@ import gc
 import statistics
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import torch
@@ -81,18 +81,24 @@ def first_token(model: EditableModel, prepared: Prepared) -> float:
     """Seconds from a question to the first token of its answer."""
 
     def once() -> None:
-        generate(model, _put(model, prepared, 1), deltas=prepared.delta, max_new_tokens=1)
+        generate(model, _put(model, [prepared]), deltas=prepared.delta, max_new_tokens=1)
 
     return _median(once)
 
 
 def throughput(model: EditableModel, prepared: Prepared, people: int) -> float:
-    """Tokens per second with so many people in a batch, each with what is theirs."""
-    owners = [copy.copy(prepared.delta) for _ in range(people)]
+    """Tokens per second with so many people in a batch, each with what is theirs: nothing is read once for
+    several, though all are asked the same here.
+    """
+    each = [
+        replace(prepared, delta=Delta.zero() if prepared.delta is None else copy.copy(prepared.delta))
+        for _ in range(people)
+    ]
+    owners = [one.delta for one in each]
     made: list[str] = []
 
     def once() -> None:
-        chats = _put(model, prepared, people)
+        chats = _put(model, each)
         made[:] = generate(model, chats, deltas=owners, max_new_tokens=TOKENS, batch_size=people)
 
     seconds = _median(once)
@@ -100,10 +106,9 @@ def throughput(model: EditableModel, prepared: Prepared, people: int) -> float:
     return max(tokens, people) / seconds
 
 
-def _put(model: EditableModel, prepared: Prepared, people: int) -> list[list[dict[str, str]]]:
-    """The question as the last pass has it, for so many people at once."""
-    asked: list[tuple[Prepared, Sequence[Message]]] = [(prepared, QUESTION)] * people
-    return [now.chat for now in ready(model, asked, batch_size=people)]
+def _put(model: EditableModel, each: Sequence[Prepared]) -> list[list[dict[str, str]]]:
+    """The question as the last pass has it, for each of some people."""
+    return [now.chat for now in ready(model, [(one, QUESTION) for one in each], batch_size=len(each))]
 
 
 def _median(do: Callable[[], object]) -> float:

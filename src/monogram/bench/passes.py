@@ -14,7 +14,8 @@ from monogram.models.generate import generate
 from monogram.prompting.base import THOUGHT, extra_tokens
 
 ROOM = 2 * THOUGHT
-"""Tokens that each further pass may add to a conversation: what was written, and what is said about it."""
+"""Tokens that each further pass may add to a conversation, beside the question once more: what was written,
+and what is said about it."""
 Asked = tuple[Prepared, Sequence[Message]]
 """A conversation as the user has it, and what a method made ready."""
 

@@ -214,7 +214,9 @@ class Worker:
 
     def _length(self, job: Job) -> int:
         """Tokens of the longest conversation that the job may take, before its answer."""
-        return len(self.model.chat_ids(job.chat)) + ROOM * (job.prepared.passes - 1)
+        question = self.model.tokenizer(job.ask.question).input_ids  # a later pass may say it once more
+        room = (ROOM + len(question)) * (job.prepared.passes - 1)
+        return len(self.model.chat_ids(job.chat)) + room
 
     def _too_long(self, job: Job) -> str | None:
         """Why a conversation cannot be asked, if so."""

@@ -68,6 +68,8 @@ class Said:
             for group in alike([len(self._rows[i]) - common for i in rows]):
                 parts.append(self._some([rows[n] for n in group], common, copied(start, len(group))))
                 order += [family[n] for n in group]
+        if len(parts) == 1 and order == sorted(order):
+            return parts[0]  # copies are large
         longest = max(part.shape[1] for part in parts)
         whole = torch.cat([pad(part, (0, 0, 0, longest - part.shape[1])) for part in parts])
         return whole[torch.tensor(order, device=whole.device).argsort()]

@@ -125,7 +125,7 @@ def _run(
     alive = list(range(len(rows)))
     same = all(owner is owners[0] for owner in owners)
     with attach(em, owners[0] if same and owners[0] is not None else owners) as attached:  # one product
-        if same:
+        if same and len(rows) > 1:  # one alone shares nothing
             cache, ids, positions = _read(em, rows), ids[:, -1:], positions[:, -1:]
         else:
             cache = DynamicCache(config=em.model.config)
