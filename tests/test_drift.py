@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from monogram import drift as room
+from monogram.bench.drift import compared
 from monogram.clusters.corpus import unrelated_probes
 from monogram.delta import Delta, LowRank
 from monogram.models.attach import attach
@@ -30,3 +31,13 @@ def test_drift_is_that_of_the_next_word_prompt_by_prompt(monkeypatch: pytest.Mon
     assert found == (pytest.approx(sum(kl) / 5, rel=1e-6), sum(same) / 5)
     assert found[0] > 1e-6
     assert room.drift(em, Delta.zero()) == (0.0, 1.0)
+
+
+def test_a_tie_that_any_change_breaks_is_no_disagreement() -> None:
+    """bfloat16 has some: logits of 16 and more stand .125 apart."""
+    ties = torch.tensor([[2.0, 2.0, 1.0], [2.0, 2.0, 1.0], [2.0, 1.0, 0.0], [1.0, 3.0, 3.0]])
+    after = torch.tensor([[2.0, 2.125, 1.0], [2.0, 2.0, 3.0], [2.0, 2.125, 0.0], [3.0, 2.0, 3.0]])
+    before = ties.bfloat16().double().log_softmax(-1)
+    now = after.bfloat16().double().log_softmax(-1)
+    assert room.agree(before, now).tolist() == [True, False, False, True]
+    assert compared(before[0], now[0])[1]

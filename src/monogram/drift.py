@@ -27,7 +27,17 @@ def drift(model: EditableModel, delta: Delta, *, base: EditableModel | None = No
     prompts = unrelated_probes()[:UNRELATED]
     before, edited = (_first_token(m, prompts, d) for m, d in ((base or model, None), (model, delta)))
     kl = (before.exp() * (before - edited)).sum(-1).mean()
-    return float(kl), float((before.argmax(-1) == edited.argmax(-1)).double().mean())
+    return float(kl), float(agree(before, edited).double().mean())
+
+
+def agree(before: Tensor, after: Tensor) -> Tensor:
+    """(...) whether the likeliest token is the same, of log-probabilities (..., V).
+
+    Where several are the likeliest to the bit, as happens once in thirty prompts in bfloat16, one that is
+    so on both sides is enough: which of them greedy decoding takes is no doing of the edit's.
+    """
+    both = (before == before.amax(-1, keepdim=True)) & (after == after.amax(-1, keepdim=True))
+    return both.any(-1)
 
 
 def _first_token(model: EditableModel, prompts: Sequence[str], delta: Delta | None) -> Tensor:

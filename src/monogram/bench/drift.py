@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
+from monogram.drift import agree
 from monogram.models.ahead import Ahead
 from monogram.models.chat import Message
 from monogram.models.editable import EditableModel
@@ -18,14 +19,14 @@ Rows = tuple[tuple[int, ...], ...]
 
 
 def compared(base: Tensor, edited: Tensor) -> tuple[float, bool]:
-    """KL(base ‖ edited) in nats, and whether both have the same likeliest token.
+    """KL(base ‖ edited) in nats, and whether both have the same likeliest token (`monogram.drift.agree`).
 
     Args:
         base: log-probabilities (V,) of the base model.
         edited: log-probabilities (V,) with the edit.
     """
     kl = float((base.exp() * (base - edited)).sum())
-    return max(kl, 0.0), int(base.argmax()) == int(edited.argmax())
+    return max(kl, 0.0), bool(agree(base, edited))
 
 
 class NextToken:
