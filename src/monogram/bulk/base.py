@@ -11,6 +11,7 @@ import transformers
 
 from monogram.files import home as home_of
 from monogram.files import write_text
+from monogram.models.device import chosen_dtype
 from monogram.models.editable import EditableModel
 from monogram.models.sources import resolve
 
@@ -38,7 +39,7 @@ def base_digest(
     folder = resolve(name, home=home, progress=progress).folder
     files = sorted(path for kind in KINDS for path in folder.glob(kind))
     stats = [(path.name, (told := path.stat()).st_size, told.st_mtime_ns) for path in files]
-    about = [str(folder), stats, transformers.__version__]
+    about = [str(folder), stats, transformers.__version__, str(chosen_dtype())]
     known = hashlib.sha256(json.dumps(about).encode()).hexdigest()
     path = home_of(home) / "cache" / "digests" / known[:32]
     if path.is_file() and len(digest := path.read_text(encoding="utf-8").strip()) == 64:

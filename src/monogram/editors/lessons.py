@@ -38,14 +38,17 @@ class Lesson:
 
     def loss(self, chosen: Sequence[int]) -> Tensor:
         """Mean over rows of the weighted −log p of their answers' tokens, in nats."""
+        return torch.stack([self._loss(*some) for some in self._said.logs(chosen)]).sum() / len(chosen)
+
+    def _loss(self, rows: Sequence[int], scores: Tensor) -> Tensor:
+        """The sum over these rows, of which `scores` are the log-probabilities."""
         told = self._lines
-        scores = self._said.logs(chosen)
-        labels, live = (t.to(scores.device) for t in pad_right([told.answers[i] for i in chosen]))
+        labels, live = (t.to(scores.device) for t in pad_right([told.answers[i] for i in rows]))
         share = torch.zeros(live.shape, dtype=scores.dtype)
-        for row, i in enumerate(chosen):
+        for row, i in enumerate(rows):
             share[row, : len(told.weights[i])] = torch.tensor(told.weights[i], dtype=scores.dtype)
         said = scores.gather(2, labels[:, :, None])[:, :, 0]
-        return -(said * share.to(scores.device) * live).sum() / len(chosen)
+        return -(said * share.to(scores.device) * live).sum()
 
 
 class Still:
@@ -72,25 +75,22 @@ class Still:
         ends = min(em.eos_ids, default=em.pad_id)
         self.answers = [[*opening(em, text), ends][:longest] for text in said]
         self._said = Said(em, prompts, self.answers, layer=layer)
-        with torch.no_grad():
-            self._base = [
-                told[: len(answer)].to(em.dtype)
-                for start in range(0, len(prompts), batch)
-                for told, answer in zip(
-                    self._said.logs(range(len(prompts))[start : start + batch]),
-                    self.answers[start : start + batch],
-                    strict=True,
-                )
-            ]
+        self._base: dict[int, Tensor] = {}
+        for start in range(0, len(prompts), batch):
+            with torch.no_grad():
+                for rows, told in self._said.logs(range(len(prompts))[start : start + batch]):
+                    for i, row in zip(rows, told, strict=True):
+                        self._base[i] = row[: len(self.answers[i])].to(em.dtype)
 
     def __len__(self) -> int:
         return len(self._base)
 
     def drift(self, chosen: Sequence[int]) -> Tensor:
         """Mean KL(base ‖ now) over the answers' tokens of these conversations, in nats."""
-        now = self._said.logs(chosen)
-        base = pad_sequence([self._base[i] for i in chosen], batch_first=True).to(now.dtype)
-        live = pad_sequence(
-            [now.new_full((len(self._base[i]),), 1 / len(self._base[i])) for i in chosen], True
-        )
-        return ((base.exp() * (base - now)).sum(-1) * live).sum() / len(chosen)
+        return torch.stack([self._drift(*some) for some in self._said.logs(chosen)]).sum() / len(chosen)
+
+    def _drift(self, rows: Sequence[int], now: Tensor) -> Tensor:
+        """The sum over these rows, of which `now` are the log-probabilities."""
+        base = pad_sequence([self._base[i] for i in rows], batch_first=True).to(now.dtype)
+        live = pad_sequence([now.new_full((len(self._base[i]),), 1 / len(self._base[i])) for i in rows], True)
+        return ((base.exp() * (base - now)).sum(-1) * live).sum()

@@ -7,20 +7,21 @@ these in each step: the rivals of the flagship have its shortcuts, too.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import copy
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import pad
 from torch.nn.utils.rnn import pad_sequence
 from transformers import DynamicCache
+from transformers.cache_utils import DynamicLayer
 
 from monogram.models.below import answered, recorded
 from monogram.models.editable import EditableModel
 from monogram.models.pad import pad_right
-from monogram.models.prefix import alike, common_start, copied, families, lightened, read_prefix
+from monogram.models.prefix import alike, common_start, copied, families
 from monogram.models.trace import replaced
 
 
@@ -51,28 +52,24 @@ class Said:
         self._layers = cast(nn.ModuleList, em.module(em.layout.layers))
         self._states: list[Tensor] = []
         self._beside: tuple[Any, ...] | None = None
-        self._lengths_below: dict[int, DynamicCache] = {}
 
-    def logs(self, chosen: Sequence[int]) -> Tensor:
-        """Log-probabilities (B, T, V) where the tokens of the chosen answers (T at most) are said; float32 at
-        least. What is beyond an answer's end counts nothing.
+    def logs(self, chosen: Sequence[int]) -> Iterator[tuple[list[int], Tensor]]:
+        """Log-probabilities where the tokens of the chosen answers are said, for those that run together.
+
+        Yields:
+            Some of the chosen, and theirs (B, T, V), T of the longest; float32 at least. What is beyond an
+            answer's end counts nothing.
         """
         if self._layer and not self._states:
             self._read()
-        parts, order = list[Tensor](), list[int]()
         for family in families([self._rows[i] for i in chosen]):
             rows = [chosen[n] for n in family]
             most = min(self._last[i] for i in rows)  # nothing that is scored stands in what they share
             common = min(common_start([self._rows[i] for i in rows]), most)
             start = self._start(rows[0], common)
             for group in alike([len(self._rows[i]) - common for i in rows]):
-                parts.append(self._some([rows[n] for n in group], common, copied(start, len(group))))
-                order += [family[n] for n in group]
-        if len(parts) == 1 and order == sorted(order):
-            return parts[0]  # copies are large
-        longest = max(part.shape[1] for part in parts)
-        whole = torch.cat([pad(part, (0, 0, 0, longest - part.shape[1])) for part in parts])
-        return whole[torch.tensor(order, device=whole.device).argsort()]
+                some = [rows[n] for n in group]
+                yield some, self._some(some, common, copied(start, len(some)))
 
     def _some(self, chosen: Sequence[int], common: int, start: DynamicCache) -> Tensor:
         """The same for rows that run together, after what they share."""
@@ -95,11 +92,10 @@ class Said:
         hf, tokens = self._em.model, self._rows[row][:common]
         with self._below([self._states[row][:common]] if self._layer else []):
             hf.base_model(input_ids=self._ids([tokens]), past_key_values=cache, use_cache=True)
-        if self._layer:
-            if common not in self._lengths_below:
-                with torch.no_grad():
-                    self._lengths_below[common] = lightened(read_prefix(hf, [tokens]), self._layer)
-            cache.layers[: self._layer] = self._lengths_below[common].layers[: self._layer]
+        if self._layer:  # those below it hand up what they did; they are asked for their length alone
+            below = copy.copy(cast(DynamicLayer, cache.layers[self._layer]))
+            below.keys = below.values = cast(Tensor, below.keys)[:1, :1, :, :1].detach()
+            cache.layers[: self._layer] = [below] * self._layer
         return cache
 
     def _ids(self, rows: Sequence[Sequence[int]]) -> Tensor:

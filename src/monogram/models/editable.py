@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from monogram.errors import InputError, LayerError, ModelError
 from monogram.models.chat import Message, checked_messages, end_of_turn, plain_chat, template_ids
-from monogram.models.device import chosen_device
+from monogram.models.device import chosen_device, chosen_dtype
 from monogram.models.layout import Layout, layout_of, sizes
 from monogram.models.reading import read
 
@@ -56,12 +56,12 @@ class EditableModel:
         Args:
             name: what to load, see `models.sources.resolve` and `models.random_weights.drawn`.
             home: where models are kept; `$MONOGRAM_HOME` by default.
-            dtype: of the weights; the file's own by default.
+            dtype: of the weights; by default `$MONOGRAM_DTYPE` (`float32`, `bfloat16`), else the files' own.
             progress: called with (what, done, total) while something is fetched.
 
         Raises:
-            ModelError: not found, not fetched, broken files, a kind that cannot be edited, or a device that
-                is not there.
+            ModelError: not found, not fetched, broken files, a kind that cannot be edited, or a device or
+                type that is not there.
         """
         from monogram.models.random_weights import PREFIX, drawn
         from monogram.models.sources import resolve
@@ -71,7 +71,7 @@ class EditableModel:
             model, tokenizer = drawn(name, home=home, dtype=dtype, progress=progress)
         else:
             folder = resolve(name, home=home, progress=progress).folder
-            model, tokenizer = read(folder, name=name, dtype=dtype)
+            model, tokenizer = read(folder, name=name, dtype=dtype or chosen_dtype())
         return cls.wrap(model.to(place), tokenizer, name=name)
 
     @classmethod

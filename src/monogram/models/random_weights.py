@@ -17,12 +17,12 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaConfig
 
 from monogram.errors import ModelNotFoundError, did_you_mean
+from monogram.models.device import DTYPES, chosen_dtype
 from monogram.models.reading import quiet
 from monogram.models.sources import resolve
 
 PREFIX = "random:"
 TOKENIZER = "smollm2"
-DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ def drawn(
         name: `random:SHAPE` or `random:SHAPE:bfloat16`. A shape is one of `SHAPES`, or `llama-WIDTHxDEPTH`
             (the width a multiple of 64): MLPs of 8/3 of the width, a head for each 64 of it, no shared keys.
         home: where the tokenizer's files are; `$MONOGRAM_HOME` by default.
-        dtype: of the weights; what the name says, else float32, by default.
+        dtype: of the weights; by default what the name says, else `$MONOGRAM_DTYPE`, else float32.
         progress: called while the tokenizer's model is fetched.
 
     Raises:
@@ -96,7 +96,8 @@ def drawn(
         tokenizer = AutoTokenizer.from_pretrained(folder)
         config.bos_token_id, config.eos_token_id = tokenizer.bos_token_id, tokenizer.eos_token_id
         config.pad_token_id = tokenizer.pad_token_id
-        made = AutoModelForCausalLM.from_config(config, dtype=dtype or DTYPES[kind or "float32"])
+        kept = dtype or DTYPES.get(kind) or chosen_dtype() or torch.float32
+        made = AutoModelForCausalLM.from_config(config, dtype=kept)
     return made, tokenizer
 
 
